@@ -1,0 +1,5 @@
+//! Use cases over ports: what opening a link means, whatever the host. No HTTP, no SQL, no JavaScript.
+
+pub mod memory;
+pub mod port;
+pub mod redeem;

@@ -1,0 +1,208 @@
+//! What one isolate remembers between requests: records under a lease, and results. Bounded; losing it
+//! costs time, never correctness.
+
+use crate::model::lease::{self, LEASE, Standing};
+use crate::model::token::RecordKey;
+use crate::replica::Record;
+use crate::time::Millis;
+use lru::LruCache;
+use std::cell::{OnceCell, RefCell};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Records remembered. A record has 2-30 KiB; an isolate has 128 MiB in all.
+const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
+/// Results remembered, whatever their size.
+const MAX_RESULTS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+/// Bytes of results remembered.
+const MAX_RESULT_BYTES: usize = 24 * 1024 * 1024;
+/// Larger results are not remembered: one of them would push out everything else.
+const MAX_ONE_RESULT_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a result is served without asking the data plane.
+pub const RESULT_TTL: Duration = Duration::from_mins(1);
+/// How long a result may stand in while the data plane is out of reach.
+pub const RESULT_STALE_LIMIT: Duration = Duration::from_hours(24);
+
+/// A record, and the answer to a resolve of it, rendered once.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The record.
+    pub record: Record,
+    /// Body of the resolve answer.
+    pub resolved: OnceCell<Vec<u8>>,
+}
+
+/// A record under a lease.
+#[derive(Debug, Clone)]
+struct Leased {
+    loaded: Rc<Loaded>,
+    asked_at: Millis,
+    renewal_asked_at: Option<Millis>,
+}
+
+/// Names a result: SHA-256 over all that it depends on.
+pub type ResultKey = [u8; 32];
+
+#[derive(Debug)]
+struct Kept {
+    json: Rc<[u8]>,
+    kept_at: Millis,
+}
+
+#[derive(Debug)]
+struct Results {
+    kept: LruCache<ResultKey, Kept>,
+    bytes: usize,
+}
+
+/// An isolate's memory.
+#[derive(Debug)]
+pub struct Memory {
+    leases: RefCell<LruCache<RecordKey, Leased>>,
+    results: RefCell<Results>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            leases: RefCell::new(LruCache::new(MAX_RECORDS)),
+            results: RefCell::new(Results { kept: LruCache::new(MAX_RESULTS), bytes: 0 }),
+        }
+    }
+}
+
+impl Memory {
+    /// The record of a token, if remembered, and what its lease is worth.
+    pub fn record(&self, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
+        let mut leases = self.leases.borrow_mut();
+        let remembered = leases.get(key)?;
+        Some((Rc::clone(&remembered.loaded), lease::standing(remembered.asked_at, now)))
+    }
+
+    /// Should this request renew the lease in the background? One at a time, but a renewal that never
+    /// came back blocks none for longer than half a lease.
+    pub fn claim_renewal(&self, key: &RecordKey, now: Millis) -> bool {
+        let mut leases = self.leases.borrow_mut();
+        let Some(remembered) = leases.get_mut(key) else { return false };
+        let underway = remembered.renewal_asked_at.is_some_and(|at| now.since(at) < LEASE / 2);
+        if !underway {
+            remembered.renewal_asked_at = Some(now);
+        }
+        !underway
+    }
+
+    /// The gate confirmed the remembered revision for a lease asked at `asked_at`.
+    pub fn extend(&self, key: &RecordKey, revision: u64, asked_at: Millis) {
+        if let Some(leased) = self.leases.borrow_mut().get_mut(key)
+            && leased.loaded.record.revision == revision
+        {
+            leased.asked_at = leased.asked_at.max(asked_at);
+            leased.renewal_asked_at = None;
+        }
+    }
+
+    /// Remembers a record under a lease asked at `asked_at`, unless a newer one came in meanwhile; gives
+    /// the one to use.
+    pub fn keep_record(&self, key: &RecordKey, record: Record, asked_at: Millis) -> Rc<Loaded> {
+        let mut leases = self.leases.borrow_mut();
+        if let Some(leased) = leases.get(key)
+            && leased.loaded.record.revision > record.revision
+        {
+            return Rc::clone(&leased.loaded);
+        }
+        let loaded = Rc::new(Loaded { record, resolved: OnceCell::new() });
+        leases.put(key.clone(), Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None });
+        loaded
+    }
+
+    /// Forgets a record: nobody knows its token any more.
+    pub fn forget_record(&self, key: &RecordKey) {
+        self.leases.borrow_mut().pop(key);
+    }
+
+    /// A result and its age, if remembered and not older than [`RESULT_STALE_LIMIT`].
+    pub fn result(&self, key: &ResultKey, now: Millis) -> Option<(Rc<[u8]>, Duration)> {
+        let mut results = self.results.borrow_mut();
+        let kept = results.kept.get(key)?;
+        let age = now.since(kept.kept_at);
+        (age <= RESULT_STALE_LIMIT).then(|| (Rc::clone(&kept.json), age))
+    }
+
+    /// Remembers a result, and forgets the ones unused for longest to make room.
+    pub fn keep_result(&self, key: ResultKey, json: Rc<[u8]>, now: Millis) {
+        if json.len() > MAX_ONE_RESULT_BYTES {
+            return;
+        }
+        let mut results = self.results.borrow_mut();
+        results.bytes += json.len();
+        if let Some((_, replaced)) = results.kept.push(key, Kept { json, kept_at: now }) {
+            results.bytes -= replaced.json.len();
+        }
+        while results.bytes > MAX_RESULT_BYTES {
+            let Some((_, oldest)) = results.kept.pop_lru() else { break };
+            results.bytes -= oldest.json.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::tests::live_record;
+
+    fn key(digit: char) -> RecordKey {
+        RecordKey::parse(&digit.to_string().repeat(32)).unwrap()
+    }
+
+    #[test]
+    fn an_older_record_never_replaces_a_newer_one() {
+        let memory = Memory::default();
+        memory.keep_record(&key('a'), live_record(5), Millis(0));
+        assert_eq!(memory.keep_record(&key('a'), live_record(4), Millis(9)).record.revision, 5);
+        assert_eq!(memory.record(&key('a'), Millis(9)).unwrap().0.record.revision, 5);
+    }
+
+    #[test]
+    fn a_lease_is_extended_for_the_same_revision_only() {
+        let memory = Memory::default();
+        memory.keep_record(&key('a'), live_record(5), Millis(0));
+        memory.extend(&key('a'), 4, Millis(1_900));
+        assert_eq!(memory.record(&key('a'), Millis(2_000)).unwrap().1, Standing::Grace);
+        memory.extend(&key('a'), 5, Millis(1_900));
+        assert_eq!(memory.record(&key('a'), Millis(2_000)).unwrap().1, Standing::Fresh);
+    }
+
+    #[test]
+    fn one_renewal_at_a_time() {
+        let memory = Memory::default();
+        memory.keep_record(&key('a'), live_record(5), Millis(0));
+        assert!(memory.claim_renewal(&key('a'), Millis(1_000)));
+        assert!(!memory.claim_renewal(&key('a'), Millis(1_500)));
+        assert!(memory.claim_renewal(&key('a'), Millis(2_000)), "the first never came back");
+        assert!(!memory.claim_renewal(&key('b'), Millis(0)));
+    }
+
+    #[test]
+    fn results_are_bounded_in_bytes() {
+        let memory = Memory::default();
+        let megabyte: Rc<[u8]> = vec![0; 1024 * 1024].into();
+        for name in 0..40 {
+            memory.keep_result([name; 32], Rc::clone(&megabyte), Millis(0));
+        }
+        memory.keep_result([39; 32], Rc::clone(&megabyte), Millis(1));
+        let held = (0..40).filter(|name| memory.result(&[*name; 32], Millis(1)).is_some()).count();
+        assert_eq!(held * megabyte.len(), MAX_RESULT_BYTES);
+        memory.keep_result([50; 32], vec![0; MAX_ONE_RESULT_BYTES + 1].into(), Millis(1));
+        assert!(memory.result(&[50; 32], Millis(1)).is_none());
+    }
+
+    #[test]
+    fn results_die_of_age() {
+        let memory = Memory::default();
+        memory.keep_result([0; 32], Rc::from(*b"{}"), Millis(0));
+        assert_eq!(memory.result(&[0; 32], Millis(61_000)).unwrap().1, Duration::from_secs(61));
+        assert!(memory.result(&[0; 32], Millis(86_400_001)).is_none());
+    }
+}

@@ -1,0 +1,345 @@
+//! Redeeming a public link: open, resolve, execute, options (DESIGN.md, "A public request at the edge").
+
+use super::memory::{Loaded, Memory, RESULT_TTL, ResultKey};
+use super::port::{Host, NoRows, Unreachable};
+use crate::call::{DataCall, OptionsFound};
+use crate::error::Why;
+use crate::model::access;
+use crate::model::dashboard::View;
+use crate::model::lease::Standing;
+use crate::model::policy::{self, OptionSource};
+use crate::model::token::RecordKey;
+use crate::replica::{Live, Record, TargetView, Unreadable};
+use crate::time::Millis;
+use crate::{Error, Result};
+use futures_util::future::join;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Where the record of an open came from; shown in `Server-Timing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// This isolate, under its lease: nothing was asked.
+    Lease,
+    /// This isolate; the gate confirmed the revision.
+    Confirmed,
+    /// Workers KV; the gate confirmed the revision.
+    Kv,
+    /// The gate itself: KV was behind, missed it, or is out of reach.
+    Gate,
+    /// This isolate, although the gate is out of reach.
+    Grace,
+}
+
+/// A token's record, as in force.
+#[derive(Debug)]
+pub struct Opened {
+    loaded: Rc<Loaded>,
+    /// Where it came from.
+    pub found: Found,
+    /// Renew its lease in the background (see [`renew`]).
+    pub renewal_due: bool,
+    at: Millis,
+}
+
+impl Opened {
+    /// What the token opens, if it still opens anything.
+    ///
+    /// # Errors
+    /// [`Error::Dead`].
+    pub fn live(&self) -> Result<&Live> {
+        access::decide(&self.loaded.record, self.at).map_err(Error::Dead)
+    }
+
+    /// The dashboard that the token opens.
+    ///
+    /// # Errors
+    /// [`Error::Dead`].
+    pub fn dashboard(&self) -> Result<(&Live, &View)> {
+        let live = self.live()?;
+        let TargetView::Dashboard(view) = &live.target;
+        Ok((live, view))
+    }
+
+    /// The answer to a resolve, rendered once for each record by `render`.
+    ///
+    /// # Errors
+    /// [`Error::Dead`].
+    pub fn resolved(&self, render: impl FnOnce(&Live, &View) -> Vec<u8>) -> Result<&[u8]> {
+        let (live, view) = self.dashboard()?;
+        Ok(self.loaded.resolved.get_or_init(|| render(live, view)))
+    }
+
+    fn revision(&self) -> u64 {
+        self.loaded.record.revision
+    }
+}
+
+/// Finds the record of a token as it is in force now: from this isolate while its lease lasts, else
+/// confirmed by the token's gate, with KV read at the same time.
+///
+/// # Errors
+/// [`Error::Dead`] when nobody knows the token, [`Error::Unavailable`] when the gate cannot be reached and no
+/// lease is left, or when the record is unreadable.
+pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
+    let now = host.now();
+    let opened = |loaded, found| Opened { loaded, found, renewal_due: false, at: now };
+    match memory.record(key, now) {
+        Some((loaded, Standing::Fresh)) => Ok(opened(loaded, Found::Lease)),
+        Some((loaded, Standing::Due)) => {
+            let renewal_due = memory.claim_renewal(key, now);
+            Ok(Opened { renewal_due, ..opened(loaded, Found::Lease) })
+        }
+        Some((loaded, standing @ (Standing::Grace | Standing::Over))) => match host.lease(key).await {
+            Ok(Some(revision)) if revision == loaded.record.revision => {
+                memory.extend(key, revision, now);
+                Ok(opened(loaded, Found::Confirmed))
+            }
+            Ok(Some(_)) => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate)),
+            Ok(None) => Err(forget(memory, key)),
+            Err(_) if standing == Standing::Grace => Ok(opened(loaded, Found::Grace)),
+            Err(unreachable) => Err(gate_is_down(&unreachable)),
+        },
+        None => {
+            let (record, lease) = join(host.read_record(key), host.lease(key)).await;
+            let revision = lease.map_err(|unreachable| gate_is_down(&unreachable))?;
+            let Some(revision) = revision else { return Err(forget(memory, key)) };
+            // KV may be behind, or out of reach: the gate holds what is in force.
+            let copy = record.ok().flatten().and_then(|json| Record::parse(&json).ok());
+            match copy.filter(|record| record.revision == revision) {
+                Some(record) => Ok(opened(memory.keep_record(key, record, now), Found::Kv)),
+                None => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate)),
+            }
+        }
+    }
+}
+
+/// Renews a lease in the background. A gate that cannot be reached is asked again by the next request.
+pub async fn renew(host: &impl Host, memory: &Memory, key: &RecordKey) {
+    let now = host.now();
+    let Some((loaded, _)) = memory.record(key, now) else { return };
+    match host.lease(key).await {
+        Ok(Some(revision)) if revision == loaded.record.revision => memory.extend(key, revision, now),
+        // A failed load leaves the old lease, which ends by itself.
+        Ok(Some(_)) => drop(load_from_gate(host, memory, key, now).await),
+        Ok(None) => memory.forget_record(key),
+        Err(_) => {}
+    }
+}
+
+async fn load_from_gate(
+    host: &impl Host,
+    memory: &Memory,
+    key: &RecordKey,
+    now: Millis,
+) -> Result<Rc<Loaded>> {
+    let json = host.read_gate(key).await.map_err(|unreachable| gate_is_down(&unreachable))?;
+    let json = json.ok_or_else(|| forget(memory, key))?;
+    let record = Record::parse(&json).map_err(|unreadable: Unreadable| {
+        memory.forget_record(key);
+        Error::Unavailable(format!("record {key}: {unreadable}"))
+    })?;
+    Ok(memory.keep_record(key, record, now))
+}
+
+fn forget(memory: &Memory, key: &RecordKey) -> Error {
+    memory.forget_record(key);
+    Error::Dead(Why::Unknown)
+}
+
+fn gate_is_down(unreachable: &Unreachable) -> Error {
+    Error::Unavailable(format!("gate: {unreachable}"))
+}
+
+/// How old an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// Was the data plane spared?
+    pub hit: bool,
+    /// Since the queries ran.
+    pub age: Duration,
+    /// Older than it should be: the data plane is out of reach.
+    pub stale: bool,
+}
+
+impl Freshness {
+    const NEW: Self = Self { hit: false, age: Duration::ZERO, stale: false };
+}
+
+/// An answer of the data plane, remembered or new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redeemed {
+    /// JSON of [`crate::call::Executed`] or [`OptionsFound`].
+    pub json: Rc<[u8]>,
+    /// How old it is.
+    pub freshness: Freshness,
+}
+
+/// Runs the dashboard's queries with what the share's rules make of `asked`.
+///
+/// # Errors
+/// [`Error::Policy`], [`Error::Dead`], [`Error::Unavailable`] when the data plane is out of reach and nothing is remembered.
+pub async fn execute(
+    host: &impl Host,
+    memory: &Memory,
+    key: &RecordKey,
+    opened: &Opened,
+    asked: &Map<String, Value>,
+) -> Result<Redeemed> {
+    match execute_once(host, memory, opened, asked).await {
+        Err(Failed::OtherRevision) => {}
+        other => return other.map_err(Failed::into_error),
+    }
+    // The database is ahead of our lease, or the gate ahead of us: look again, once.
+    let now = host.now();
+    let loaded = load_from_gate(host, memory, key, now).await?;
+    let opened = Opened { loaded, found: Found::Gate, renewal_due: false, at: now };
+    execute_once(host, memory, &opened, asked).await.map_err(Failed::into_error)
+}
+
+async fn execute_once(
+    host: &impl Host,
+    memory: &Memory,
+    opened: &Opened,
+    asked: &Map<String, Value>,
+) -> std::result::Result<Redeemed, Failed> {
+    let (live, view) = opened.dashboard()?;
+    let parameters = policy::apply(&view.filters, &live.rules, asked)?.to_json();
+    let call = DataCall {
+        share_id: live.share.id,
+        revision: opened.revision(),
+        parameters,
+        filter_slug: None,
+        search: None,
+    };
+    let name = result_key("execute", live, view, &call);
+    through_memory(host, memory, name, async || {
+        let rows = host.execute(&call).await?;
+        Ok((rows.json.into(), rows.cacheable))
+    })
+    .await
+}
+
+/// What viewers may be offered for a filter.
+#[derive(Debug)]
+pub enum Options<'o> {
+    /// Known here: from the definition or the policy.
+    Known(OptionSource<'o>),
+    /// Found by the filter's query.
+    Found(OptionsFound),
+}
+
+/// Finds the options of a filter, narrowed by what the share locks.
+///
+/// # Errors
+/// [`Error::FilterDisabled`], [`Error::Query`], [`Error::Dead`], [`Error::Unavailable`].
+pub async fn options<'o>(
+    host: &impl Host,
+    memory: &Memory,
+    opened: &'o Opened,
+    slug: &str,
+    search: Option<String>,
+) -> Result<Options<'o>> {
+    let (live, view) = opened.dashboard()?;
+    match policy::options(&view.filters, &live.rules, slug)? {
+        OptionSource::Dynamic => {}
+        known => return Ok(Options::Known(known)),
+    }
+    let call = DataCall {
+        share_id: live.share.id,
+        revision: opened.revision(),
+        parameters: Map::new(),
+        filter_slug: Some(slug.to_owned()),
+        search,
+    };
+    let name = result_key("options", live, view, &call);
+    let found = through_memory(host, memory, name, async || {
+        let found = host.options(&call).await?;
+        Ok((serde_json::to_vec(&found).unwrap_or_default().into(), true))
+    })
+    .await
+    .map_err(Failed::into_error)?;
+    serde_json::from_slice(&found.json)
+        .map(Options::Found)
+        .map_err(|error| Error::Internal(error.to_string()))
+}
+
+async fn through_memory(
+    host: &impl Host,
+    memory: &Memory,
+    name: ResultKey,
+    ask: impl AsyncFnOnce() -> std::result::Result<(Rc<[u8]>, bool), NoRows>,
+) -> std::result::Result<Redeemed, Failed> {
+    let kept = memory.result(&name, host.now());
+    if let Some((json, age)) = &kept
+        && *age < RESULT_TTL
+    {
+        return Ok(Redeemed {
+            json: Rc::clone(json),
+            freshness: Freshness { hit: true, age: *age, stale: false },
+        });
+    }
+    match (ask().await, kept) {
+        (Ok((json, cacheable)), _) => {
+            if cacheable {
+                memory.keep_result(name, Rc::clone(&json), host.now());
+            }
+            Ok(Redeemed { json, freshness: Freshness::NEW })
+        }
+        (Err(NoRows::Unreachable(_)), Some((json, age))) => {
+            Ok(Redeemed { json, freshness: Freshness { hit: true, age, stale: true } })
+        }
+        (Err(no_rows), _) => Err(no_rows.into()),
+    }
+}
+
+/// All that a result depends on. The revision stands in it, so nothing kept under an older rule is found again.
+fn result_key(route: &str, live: &Live, view: &View, call: &DataCall) -> ResultKey {
+    let call_json = serde_json::to_vec(call).unwrap_or_default();
+    let parts: [&[u8]; 4] =
+        [route.as_bytes(), live.organization.id.as_bytes(), &view.version.to_be_bytes(), &call_json];
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+enum Failed {
+    OtherRevision,
+    Error(Error),
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        match self {
+            Self::OtherRevision => Error::Unavailable("the share is changing".to_owned()),
+            Self::Error(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<NoRows> for Failed {
+    fn from(no_rows: NoRows) -> Self {
+        match no_rows {
+            NoRows::OtherRevision => Self::OtherRevision,
+            NoRows::Dead => Self::Error(Error::Dead(Why::Revoked)),
+            NoRows::Query(message) => Self::Error(Error::Query { message }),
+            NoRows::Unreachable(unreachable) => {
+                Self::Error(Error::Unavailable(format!("data plane: {unreachable}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+use super::*;
+use crate::app::port::Rows;
+use crate::model::filter::Choice;
+use crate::model::lease::{GRACE, LEASE};
+use crate::replica::tests::live_record;
+use serde_json::json;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// A host in memory that counts what it is asked and can fail.
+#[derive(Default)]
+struct Fake {
+    now: Cell<i64>,
+    kv: RefCell<Option<Vec<u8>>>,
+    gate: RefCell<Option<Record>>,
+    kv_down: Cell<bool>,
+    gate_down: Cell<bool>,
+    origin: RefCell<Option<NoRows>>,
+    uncacheable: Cell<bool>,
+    calls: RefCell<Vec<&'static str>>,
+}
+
+impl Fake {
+    fn serving(record: Record) -> Self {
+        Self { kv: RefCell::new(Some(record.to_json())), gate: RefCell::new(Some(record)), ..Self::default() }
+    }
+
+    fn later(&self, duration: Duration) {
+        self.now.set(self.now.get() + i64::try_from(duration.as_millis()).unwrap());
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        self.calls.take()
+    }
+
+    fn count(&self, call: &'static str) {
+        self.calls.borrow_mut().push(call);
+    }
+
+    fn gate_answer<T>(&self, answer: T) -> Result<T, Unreachable> {
+        if self.gate_down.get() { Err(Unreachable("gate down".into())) } else { Ok(answer) }
+    }
+
+    fn origin_answer<T>(&self, answer: T) -> Result<T, NoRows> {
+        self.origin.borrow().clone().map_or(Ok(answer), Err)
+    }
+}
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Host for Fake {
+    fn now(&self) -> Millis {
+        Millis(self.now.get())
+    }
+
+    async fn read_record(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
+        self.count("kv");
+        if self.kv_down.get() { Err(Unreachable("kv down".into())) } else { Ok(self.kv.borrow().clone()) }
+    }
+
+    async fn lease(&self, _: &RecordKey) -> Result<Option<u64>, Unreachable> {
+        self.count("lease");
+        self.gate_answer(self.gate.borrow().as_ref().map(|record| record.revision))
+    }
+
+    async fn read_gate(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
+        self.count("gate");
+        self.gate_answer(self.gate.borrow().as_ref().map(Record::to_json))
+    }
+
+    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
+        self.count("execute");
+        let json = format!("{{\"revision\":{}}}", call.revision).into_bytes();
+        self.origin_answer(Rows { json, cacheable: !self.uncacheable.get() })
+    }
+
+    async fn options(&self, _: &DataCall) -> Result<OptionsFound, NoRows> {
+        self.count("options");
+        self.origin_answer(OptionsFound { options: vec![Choice { label: "A".into(), value: json!("a") }] })
+    }
+}
+
+/// Runs a future whose host never waits.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the host in memory never waits"),
+    }
+}
+
+fn key() -> RecordKey {
+    RecordKey::parse(&"a".repeat(32)).unwrap()
+}
+
+fn found(host: &Fake, memory: &Memory) -> Result<(Found, u64)> {
+    run(open(host, memory, &key())).map(|opened| (opened.found, opened.revision()))
+}
+
+fn executed(host: &Fake, memory: &Memory, asked: Value) -> Result<Redeemed> {
+    let Value::Object(asked) = asked else { panic!("parameters are an object") };
+    let opened = run(open(host, memory, &key()))?;
+    run(execute(host, memory, &key(), &opened, &asked))
+}
+
+#[test]
+fn a_cold_open_reads_kv_and_asks_the_gate_once() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    assert_eq!(found(&host, &memory), Ok((Found::Kv, 3)));
+    assert_eq!(host.asked(), ["kv", "lease"]);
+}
+
+#[test]
+fn a_hot_open_asks_nothing() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    host.asked();
+    host.later(Duration::from_millis(999));
+    assert_eq!(found(&host, &memory), Ok((Found::Lease, 3)));
+    assert_eq!(host.asked(), [""; 0]);
+}
+
+#[test]
+fn past_half_a_lease_one_request_renews_in_the_background() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    host.later(LEASE / 2);
+    assert!(run(open(&host, &memory, &key())).unwrap().renewal_due);
+    assert!(!run(open(&host, &memory, &key())).unwrap().renewal_due);
+    host.asked();
+    run(renew(&host, &memory, &key()));
+    assert_eq!(host.asked(), ["lease"]);
+    host.later(LEASE / 2);
+    assert!(run(open(&host, &memory, &key())).unwrap().renewal_due, "renewed at half, due at one and a half");
+}
+
+#[test]
+fn a_renewal_brings_the_new_revision() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    *host.gate.borrow_mut() = Some(Record::tombstone(4));
+    run(renew(&host, &memory, &key()));
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    assert_eq!(opened.live().err(), Some(Error::Dead(Why::Revoked)));
+}
+
+#[test]
+fn a_stale_or_missing_kv_copy_never_serves() {
+    for copy in [
+        None,
+        Some(live_record(2).to_json()),
+        Some(b"{cut".to_vec()),
+        Some(br#"{"schema":9,"revision":3,"live":null}"#.to_vec()),
+    ] {
+        let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+        *host.kv.borrow_mut() = copy;
+        assert_eq!(found(&host, &memory), Ok((Found::Gate, 3)));
+    }
+}
+
+#[test]
+fn kv_down_is_no_matter() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    host.kv_down.set(true);
+    assert_eq!(found(&host, &memory), Ok((Found::Gate, 3)));
+}
+
+#[test]
+fn a_revoke_is_seen_when_the_lease_is_over() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    *host.gate.borrow_mut() = Some(Record::tombstone(4));
+    host.later(LEASE);
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    assert_eq!(opened.live().err(), Some(Error::Dead(Why::Revoked)));
+}
+
+#[test]
+fn gate_down_serves_a_known_link_for_the_grace_only() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    host.gate_down.set(true);
+    host.later(LEASE);
+    assert_eq!(found(&host, &memory), Ok((Found::Grace, 3)));
+    host.later(GRACE);
+    assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))));
+    assert!(
+        matches!(found(&host, &Memory::default()), Err(Error::Unavailable(_))),
+        "an unknown link has no grace"
+    );
+}
+
+#[test]
+fn what_no_gate_knows_is_dead_even_if_kv_has_it() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    *host.gate.borrow_mut() = None;
+    assert_eq!(found(&host, &memory), Err(Error::Dead(Why::Unknown)));
+}
+
+#[test]
+fn results_are_kept_for_equal_parameters_only() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let first = executed(&host, &memory, json!({"status": "a"})).unwrap();
+    assert!(!first.freshness.hit);
+    host.later(Duration::from_millis(900));
+    let again = executed(&host, &memory, json!({"status": ["a"]})).unwrap();
+    assert_eq!(again.freshness, Freshness { hit: true, age: Duration::from_millis(900), stale: false });
+    assert!(!executed(&host, &memory, json!({"status": "b"})).unwrap().freshness.hit);
+    assert!(!executed(&host, &memory, json!({})).unwrap().freshness.hit);
+    assert_eq!(host.asked().iter().filter(|call| **call == "execute").count(), 3);
+}
+
+#[test]
+fn a_new_revision_finds_nothing_that_was_kept() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    executed(&host, &memory, json!({})).unwrap();
+    *host.gate.borrow_mut() = Some(live_record(4));
+    host.later(LEASE);
+    let after = executed(&host, &memory, json!({})).unwrap();
+    assert_eq!((after.freshness.hit, &*after.json), (false, br#"{"revision":4}"#.as_slice()));
+}
+
+#[test]
+fn answers_with_a_failed_panel_are_not_kept() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    host.uncacheable.set(true);
+    executed(&host, &memory, json!({})).unwrap();
+    assert!(!executed(&host, &memory, json!({})).unwrap().freshness.hit);
+}
+
+#[test]
+fn an_old_result_stands_in_while_the_data_plane_is_down() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    executed(&host, &memory, json!({})).unwrap();
+    *host.origin.borrow_mut() = Some(NoRows::Unreachable(Unreachable("refused".into())));
+    host.later(RESULT_TTL);
+    let old = executed(&host, &memory, json!({})).unwrap();
+    assert_eq!(old.freshness, Freshness { hit: true, age: RESULT_TTL, stale: true });
+    assert!(matches!(executed(&host, &memory, json!({"status": "z"})), Err(Error::Unavailable(_))));
+}
+
+#[test]
+fn a_dead_share_in_the_database_is_dead_here_whatever_is_kept() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    executed(&host, &memory, json!({})).unwrap();
+    *host.origin.borrow_mut() = Some(NoRows::Dead);
+    host.later(RESULT_TTL);
+    assert_eq!(executed(&host, &memory, json!({})).err(), Some(Error::Dead(Why::Revoked)));
+}
+
+#[test]
+fn a_database_ahead_of_the_lease_makes_us_look_again() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
+    host.asked();
+    assert!(matches!(run(execute(&host, &memory, &key(), &opened, &Map::new())), Err(Error::Unavailable(_))));
+    assert_eq!(host.asked(), ["execute", "gate", "execute"]);
+}
+
+#[test]
+fn an_undeclared_parameter_asks_the_data_plane_nothing() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    assert!(matches!(executed(&host, &memory, json!({"other": 1})), Err(Error::Policy { .. })));
+    assert_eq!(host.asked(), ["kv", "lease"]);
+}
+
+#[test]
+fn found_options_are_kept_for_equal_searches() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    host.asked();
+    for search in [Some("a"), Some("a"), None] {
+        let options = run(options(&host, &memory, &opened, "status", search.map(str::to_owned)));
+        assert!(matches!(options, Ok(Options::Found(found)) if found.options.len() == 1));
+    }
+    assert_eq!(host.asked(), ["options", "options"]);
+}

@@ -1,0 +1,210 @@
+//! Calls between edge and control plane: how they are signed, and the bodies of the data plane.
+//!
+//! A signature covers instant, method, path and body, and lives 60 s in either direction. Each direction
+//! has its own key ([`crate::model::key::Purpose::Push`], [`crate::model::key::Purpose::Origin`]), so an
+//! answer to one can never be replayed as the other.
+
+use crate::model::key::Key;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Header that carries the signature: `t=<ms since 1970>,v1=<64 hex digits>`.
+pub const SIGNATURE_HEADER: &str = "x-postern-signature";
+/// How far the clocks of signer and verifier may differ, delivery included.
+pub const WINDOW: Duration = Duration::from_mins(1);
+
+/// Signs a call.
+pub fn sign(key: &Key, method: &str, path: &str, body: &[u8], now: Millis) -> String {
+    let mac = key.mac(&parts(&now.0.to_be_bytes(), method, path, &Sha256::digest(body)));
+    format!("t={},v1={}", now.0, hex::encode(mac))
+}
+
+/// Is this the signature of this call by one of the keys, made within [`WINDOW`] of `now`?
+pub fn verify<'k>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    signature: &str,
+    (method, path, body): (&str, &str, &[u8]),
+    now: Millis,
+) -> bool {
+    let Some((instant, mac)) = signature.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
+        return false;
+    };
+    let Ok(instant) = instant.parse().map(Millis) else { return false };
+    let mut bytes = [0; 32];
+    if instant.since(now).max(now.since(instant)) > WINDOW || hex::decode_to_slice(mac, &mut bytes).is_err() {
+        return false;
+    }
+    let digest = Sha256::digest(body);
+    let instant = instant.0.to_be_bytes();
+    keys.into_iter().any(|key| key.verify(&parts(&instant, method, path, &digest), &bytes))
+}
+
+fn parts<'a>(instant: &'a [u8], method: &'a str, path: &'a str, digest: &'a [u8]) -> [&'a [u8]; 4] {
+    [instant, method.as_bytes(), path.as_bytes(), digest]
+}
+
+/// Where the control plane runs the widgets' queries.
+pub const EXECUTE_PATH: &str = "/internal/data/execute";
+/// Where the control plane runs a filter's query.
+pub const OPTIONS_PATH: &str = "/internal/data/options";
+/// Where an empty gate asks for its record.
+pub const RECORD_PATH: &str = "/internal/records";
+/// Answer header of [`EXECUTE_PATH`]: `1` when the answer may be kept (no panel failed).
+pub const CACHEABLE_HEADER: &str = "x-postern-cacheable";
+
+/// A request to the data plane. The control plane decides on it again from its own database:
+/// the edge's word is not enough to read rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataCall {
+    /// The share.
+    pub share_id: Uuid,
+    /// Its revision as the edge knows it. Another one in the database is answered 409: the edge must not
+    /// keep rows under a rule that they were not read by.
+    pub revision: u64,
+    /// For execute: canonical parameters, as [`crate::model::policy::Parameters::to_json`] writes them. Options take
+    /// none: they are found under [`crate::model::policy::constraints`].
+    pub parameters: Map<String, Value>,
+    /// For options: the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_slug: Option<String>,
+    /// For options: what the viewer typed, at most 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+}
+
+/// Answer of [`EXECUTE_PATH`]; the edge passes it on byte for byte and adds what it knows of its cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Executed {
+    /// One for each widget, in order.
+    pub panels: Vec<PanelRows>,
+    /// When the queries ran, RFC 3339.
+    pub generated_at: String,
+}
+
+/// Rows of one widget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PanelRows {
+    /// The widget.
+    pub id: String,
+    /// Names and types of the cells.
+    pub columns: Vec<Column>,
+    /// JSON scalars; whole numbers beyond 2^53 keep their digits.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Vec<Object>>))]
+    pub rows: Vec<Vec<Value>>,
+    /// The query had more than 10,000 rows; these are the first.
+    pub truncated: bool,
+    /// The query failed: rows are empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<PanelError>,
+}
+
+/// Why a widget has no rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PanelError {
+    /// For people.
+    pub error: String,
+    /// For programs.
+    pub error_code: String,
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Column {
+    /// As the query names it.
+    pub name: String,
+    /// What its cells are.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+}
+
+/// Types of cells; any cell may be null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ColumnType {
+    /// Whole numbers.
+    Integer,
+    /// Numbers.
+    Number,
+    /// Texts.
+    Text,
+    /// Truth values.
+    Boolean,
+    /// `YYYY-MM-DD`.
+    Date,
+    /// RFC 3339, or without an offset where the source has none.
+    Timestamp,
+    /// Any JSON.
+    Json,
+}
+
+/// Answer of [`OPTIONS_PATH`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptionsFound {
+    /// At most 1,000.
+    pub options: Vec<crate::model::filter::Choice>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::key::{Keys, RootKey};
+
+    fn keys() -> Keys {
+        Keys::derive(
+            &RootKey::parse("9f2c4a7be1d05836c7aa10f4e93b5d6278c1f0a35e8d94b60713ac2fd58e6b41").unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_signature_is_pinned() {
+        assert_eq!(
+            sign(&keys().push, "POST", "/p", b"{}", Millis(1_000)),
+            "t=1000,v1=419ccf58e5b55c00941af60ef0af8962f724889c6af6886089aafd73b788fc83"
+        );
+    }
+
+    #[test]
+    fn what_was_signed_verifies_within_the_window() {
+        let keys = keys();
+        let signature = sign(&keys.push, "POST", "/p", b"{}", Millis(100_000));
+        let check = |call, now, expected| {
+            assert_eq!(verify([&keys.push], &signature, call, Millis(now)), expected, "{call:?} {now}");
+        };
+        check(("POST", "/p", b"{}"), 100_000, true);
+        check(("POST", "/p", b"{}"), 160_000, true);
+        check(("POST", "/p", b"{}"), 40_000, true);
+        check(("POST", "/p", b"{}"), 160_001, false);
+        check(("POST", "/p", b"{}"), 39_999, false);
+        check(("GET", "/p", b"{}"), 100_000, false);
+        check(("POST", "/q", b"{}"), 100_000, false);
+        check(("POST", "/p", b"{ }"), 100_000, false);
+        assert!(!verify([&keys.origin], &signature, ("POST", "/p", b"{}"), Millis(100_000)));
+    }
+
+    #[test]
+    fn forged_signatures_are_refused() {
+        let keys = keys();
+        for signature in [
+            "",
+            "t=100000",
+            "t=100000,v1=",
+            "v1=00,t=1",
+            "t=x,v1=00",
+            &format!("t=100000,v1={}", "0".repeat(64)),
+            "t=9223372036854775807,v1=00",
+            "t=-9223372036854775808,v1=00",
+        ] {
+            assert!(!verify([&keys.push], signature, ("POST", "/p", b""), Millis(100_000)), "{signature}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What owners of dashboards and shares send and get. Rows 1.1, 1.b and the vendor's sibling endpoints.
+
+use crate::face::{MAX_BODY_BYTES, is_json};
+use crate::model::dashboard::Definition;
+use crate::model::share::{Amendment, Share, ShareType, State, Target, check_expiry, check_name};
+use crate::time::Millis;
+use crate::{Error, Result, json};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+/// Reads a JSON body of one of the types here: strict syntax, no unknown field, mistakes named by place.
+///
+/// # Errors
+/// [`Error::TooLarge`], [`Error::UnsupportedMediaType`], [`Error::Malformed`], [`Error::Invalid`].
+pub fn parse<T: DeserializeOwned>(content_type: Option<&str>, body: &[u8]) -> Result<T> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Error::TooLarge { limit_bytes: MAX_BODY_BYTES });
+    }
+    if !is_json(content_type) {
+        return Err(Error::UnsupportedMediaType);
+    }
+    let value = serde_json::Value::Object(json::parse_object(body)?);
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| Error::invalid(pointer(error.path()), error.into_inner().to_string()))
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// Body of `POST /api/v1/dashboards/:id/shares`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ShareIn {
+    /// 1 to 200 characters; viewers see it.
+    pub name: String,
+    /// Only `link`.
+    pub share_type: ShareType,
+    /// RFC 3339, in the future; absent or null for none.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+}
+
+impl ShareIn {
+    /// Name and expiry, checked.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the field.
+    pub fn check(self, now: Millis) -> Result<(String, Option<Millis>)> {
+        check_name(&self.name)?;
+        let expires_at = self.expires_at.as_deref().map(instant).transpose()?;
+        check_expiry(expires_at, now)?;
+        Ok((self.name, expires_at))
+    }
+}
+
+/// Body of `PATCH /api/v1/dashboard-shares/:id`; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SharePatchIn {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// RFC 3339, in the future; null removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub expires_at: Option<Option<String>>,
+}
+
+/// Tells null (`Some(None)`) from absent (`None`).
+#[expect(clippy::option_option, reason = "a patch has three states: absent, null and a value")]
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl SharePatchIn {
+    /// The change that it asks for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it changes nothing or the instant is no RFC 3339.
+    pub fn into_amendment(self) -> Result<Amendment> {
+        if self == Self::default() {
+            return Err(Error::invalid("", "changes nothing: give name or expires_at"));
+        }
+        let expires_at = match self.expires_at {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(text)) => Some(Some(instant(&text)?)),
+        };
+        Ok(Amendment { name: self.name, expires_at })
+    }
+}
+
+fn instant(text: &str) -> Result<Millis> {
+    Millis::parse_rfc3339(text).ok_or_else(|| Error::invalid("/expires_at", "must be an RFC 3339 date-time"))
+}
+
+/// A share, as its owner sees it. The token is derived anew for each answer; no store holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ShareOut {
+    /// Its id.
+    pub id: Uuid,
+    /// What it opens.
+    pub dashboard_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Always `link` here.
+    pub share_type: ShareType,
+    /// `active`, `expired` or `revoked`.
+    pub status: String,
+    /// Null when the share is revoked.
+    pub token: Option<String>,
+    /// The page; null when the share is revoked.
+    pub url: Option<String>,
+    /// Grows with each rotation.
+    pub generation: u64,
+    /// Grows with each change.
+    pub revision: u64,
+    /// `live` when the edge serves this revision, `pending` while it has yet to learn it.
+    pub effective: String,
+    /// RFC 3339, or null.
+    pub expires_at: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339: when the current token was issued.
+    pub token_issued_at: String,
+    /// RFC 3339, or null.
+    pub revoked_at: Option<String>,
+}
+
+impl ShareOut {
+    /// Renders a share. `link` is its current token and page, if it has one; `pending` says that the edge
+    /// has yet to learn of the last change.
+    pub fn new(share: &Share, link: Option<(String, String)>, pending: bool, now: Millis) -> Self {
+        let Target::Dashboard(dashboard_id) = share.target;
+        let status = match (share.state, share.expires_at) {
+            (State::Revoked, _) => "revoked",
+            (State::Live, Some(at)) if now >= at => "expired",
+            (State::Live, _) => "active",
+        };
+        let (token, url) = link.unzip();
+        Self {
+            id: share.id,
+            dashboard_id,
+            name: share.name.clone(),
+            share_type: share.share_type,
+            status: status.to_owned(),
+            token,
+            url,
+            generation: share.generation,
+            revision: share.revision,
+            effective: if pending { "pending" } else { "live" }.to_owned(),
+            expires_at: share.expires_at.map(Millis::to_rfc3339),
+            created_at: share.created_at.to_rfc3339(),
+            token_issued_at: share.issued_at.to_rfc3339(),
+            revoked_at: share.revoked_at.map(Millis::to_rfc3339),
+        }
+    }
+}
+
+/// Answer of `DELETE /api/v1/dashboard-shares/:id`; the same when it is called again, with `revoked: false`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokedOut {
+    /// Was a live share revoked by this call?
+    pub revoked: bool,
+    /// The share.
+    pub id: Uuid,
+    /// `live` when no request that begins now is served, `pending` while the edge is out of reach.
+    pub effective: String,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ListOut<T> {
+    /// How many there are in all.
+    pub total: u64,
+    /// How many are in this answer.
+    pub quantity: u64,
+    /// Newest first.
+    pub records: Vec<T>,
+    /// Give it back as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// A dashboard, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DashboardOut {
+    /// Its id.
+    pub id: Uuid,
+    /// Grows with each change of the definition.
+    pub version: u64,
+    /// What it is.
+    #[serde(flatten)]
+    pub definition: Definition,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+/// Body of `POST /api/v1/data-sources`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DataSourceIn {
+    /// A SQLite file in the control plane's folder for such files.
+    Sqlite {
+        /// 1 to 200 characters.
+        name: String,
+        /// Path below that folder.
+        file: String,
+    },
+    /// A PostgreSQL database. Give a role that may only read.
+    Postgres {
+        /// 1 to 200 characters.
+        name: String,
+        /// `postgres://user:password@host:port/database`; stored encrypted, never shown again.
+        url: String,
+    },
+}
+
+/// A data source, as its owner sees it: without what a PostgreSQL URL holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DataSourceOut {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// `sqlite` or `postgres`.
+    pub kind: String,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Flaw;
+    use crate::face::JSON;
+
+    fn flaw<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Flaw {
+        match parse::<T>(Some(JSON), body.as_bytes()) {
+            Err(Error::Invalid(mut flaws)) => flaws.remove(0),
+            other => panic!("{body} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_by_place() {
+        assert_eq!(flaw::<ShareIn>(r#"{"name":5,"share_type":"link"}"#).pointer, "/name");
+        assert_eq!(flaw::<ShareIn>(r#"{"name":"a","share_type":"embed"}"#).pointer, "/share_type");
+        assert_eq!(flaw::<ShareIn>(r#"{"name":"a","share_type":"link","colour":1}"#).pointer, "/colour");
+        assert!(flaw::<ShareIn>(r#"{"name":"a"}"#).message.contains("share_type"));
+        assert_eq!(
+            flaw::<Definition>(r#"{"slug":"a","title":"b","data_source_id":"x","widgets":[]}"#).pointer,
+            "/data_source_id"
+        );
+    }
+
+    #[test]
+    fn a_patch_tells_null_from_absent() {
+        let patch = |body: &str| {
+            parse::<SharePatchIn>(Some(JSON), body.as_bytes()).and_then(SharePatchIn::into_amendment)
+        };
+        assert_eq!(patch(r#"{"expires_at":null}"#).unwrap().expires_at, Some(None));
+        assert_eq!(patch(r#"{"name":"n"}"#).unwrap().expires_at, None);
+        assert_eq!(
+            patch(r#"{"expires_at":"2030-01-01T00:00:00Z"}"#).unwrap().expires_at,
+            Some(Some(Millis(1_893_456_000_000)))
+        );
+        assert!(patch("{}").is_err());
+        assert!(patch(r#"{"expires_at":"soon"}"#).is_err());
+    }
+}

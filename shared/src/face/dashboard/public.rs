@@ -1,0 +1,366 @@
+//! What visitors of a public link send and get: resolve, execute, options. Rows 1.3-1.5, holes 1.c, 1.w.
+
+use crate::app::redeem::Freshness;
+use crate::face::{Answer, JSON, MAX_BODY_BYTES, is_json};
+use crate::model::dashboard::{Panel, View};
+use crate::model::filter::{Choices, Filter, Kind, Typed};
+use crate::model::policy::{Mode, Offer, Rules};
+use crate::model::share::ShareType;
+use crate::replica::Live;
+use crate::time::Millis;
+use crate::{Error, Result, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// Longest `search` of an options request, in characters.
+pub const MAX_SEARCH_CHARS: usize = 128;
+
+/// Answer of `GET /api/v1/public/shares/:token/resolve`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResolveOut<'a> {
+    /// The share.
+    pub share: ResolvedShare<'a>,
+    /// What it shows.
+    pub dashboard: ResolvedDashboard<'a>,
+    /// What the viewer may narrow; disabled and hidden filters are left out.
+    pub filters: Vec<ResolvedFilter<'a>>,
+}
+
+/// The share, as viewers see it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResolvedShare<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: &'a str,
+    /// Always `link` here.
+    pub share_type: ShareType,
+    /// Does it need external authentication?
+    pub requires_auth: bool,
+    /// RFC 3339, or null.
+    pub expires_at: Option<String>,
+    /// Always `["view"]` here.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub permissions: [&'static str; 1],
+}
+
+/// The dashboard, as viewers see it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResolvedDashboard<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name in URLs.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub slug: &'a str,
+    /// Its name for people.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: &'a str,
+    /// A sentence under the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub description: Option<&'a str>,
+    /// The widgets, in order.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Panel>))]
+    pub layout: &'a [Panel],
+}
+
+/// A filter, as viewers see it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResolvedFilter<'a> {
+    /// Its name in parameters.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub slug: &'a str,
+    /// Its name for people.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub label: &'a str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What the viewer may do with it.
+    pub mode: Mode,
+    /// Must the viewer give a value?
+    pub required: bool,
+    /// Taken when the viewer gives none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub default: Option<Value>,
+    /// Where its options come from, for `select` and `multi_select`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub source: Option<&'static str>,
+    /// Names of the parameters that set it.
+    pub parameters: Vec<String>,
+}
+
+/// Renders the answer to a resolve.
+pub fn resolve(live: &Live, view: &View) -> Answer {
+    Answer::json(
+        200,
+        &ResolveOut {
+            share: ResolvedShare {
+                id: live.share.id,
+                name: &live.share.name,
+                share_type: live.share.share_type,
+                requires_auth: false,
+                expires_at: live.share.expires_at.map(Millis::to_rfc3339),
+                permissions: ["view"],
+            },
+            dashboard: ResolvedDashboard {
+                id: view.id,
+                slug: &view.slug,
+                name: &view.title,
+                description: view.description.as_deref(),
+                layout: &view.layout,
+            },
+            filters: view.filters.iter().filter_map(|filter| resolved_filter(filter, &live.rules)).collect(),
+        },
+    )
+}
+
+fn resolved_filter<'a>(filter: &'a Filter, rules: &'a Rules) -> Option<ResolvedFilter<'a>> {
+    if !rules.shows(&filter.slug) {
+        return None;
+    }
+    let mode = rules.mode(&filter.slug);
+    let policy = rules.policy(&filter.slug);
+    let narrowed = matches!(mode, Mode::Locked | Mode::Selectable);
+    let default = match (mode, policy.and_then(|policy| policy.default.as_ref())) {
+        (_, Some(own)) => Some(own.clone()),
+        (Mode::Open, None) => filter.default.clone(),
+        _ => None,
+    };
+    Some(ResolvedFilter {
+        slug: &filter.slug,
+        label: &filter.label,
+        kind: filter.kind,
+        mode,
+        required: filter.required,
+        default: default.filter(|value| Typed::read(filter.kind, value).is_ok()),
+        source: filter.choices.as_ref().map(|choices| match choices {
+            _ if narrowed => "policy",
+            Choices::Static(_) => "static",
+            Choices::Dynamic => "dynamic",
+        }),
+        parameters: filter.parameters(),
+    })
+}
+
+/// Reads the body of an execute: `{"parameters": {...}}`; no body at all means no parameters.
+///
+/// # Errors
+/// [`Error::TooLarge`], [`Error::UnsupportedMediaType`], [`Error::Malformed`], [`Error::Invalid`].
+pub fn parse_execute(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Value>> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Error::TooLarge { limit_bytes: MAX_BODY_BYTES });
+    }
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    if !is_json(content_type) {
+        return Err(Error::UnsupportedMediaType);
+    }
+    let mut body = json::parse_object(body)?;
+    let parameters = body.remove("parameters");
+    if let Some(unknown) = body.keys().next() {
+        return Err(Error::invalid(format!("/{}", pointer_token(unknown)), "is not a documented field"));
+    }
+    match parameters {
+        None => Ok(Map::new()),
+        Some(Value::Object(parameters)) => Ok(parameters),
+        Some(_) => Err(Error::invalid("/parameters", "must be an object")),
+    }
+}
+
+/// A key as a part of a JSON pointer, cut to 64 characters.
+fn pointer_token(key: &str) -> String {
+    key.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
+}
+
+/// Renders the answer to an execute: the data plane's bytes, and what the edge knows of its cache.
+pub fn execute(executed: &[u8], freshness: Freshness) -> Answer {
+    let open = executed.strip_suffix(b"}").unwrap_or(executed);
+    let cache = format!(
+        r#","cache":{{"hit":{},"age":{},"stale":{}}}}}"#,
+        freshness.hit,
+        freshness.age.as_secs(),
+        freshness.stale
+    );
+    let mut body = Vec::with_capacity(open.len() + cache.len());
+    body.extend_from_slice(open);
+    body.extend_from_slice(cache.as_bytes());
+    Answer { status: 200, content_type: JSON, headers: Vec::new(), body }
+}
+
+/// Answer of `GET /api/v1/public/shares/:token/filters/:filter_slug/options`. Rows 1.25, 1.26.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OptionsOut<'a> {
+    /// The filter.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub filter_slug: &'a str,
+    /// At most 1,000.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::model::filter::Choice>))]
+    pub options: Vec<OptionOut<'a>>,
+    /// `static`, `dynamic` or `policy`.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub source: &'static str,
+}
+
+/// One option.
+#[derive(Debug, Serialize)]
+pub struct OptionOut<'a> {
+    /// For people.
+    pub label: &'a str,
+    /// For the parameter.
+    pub value: &'a Value,
+}
+
+/// Renders options that the edge knows itself, narrowed by `search`: a case-insensitive part of label or value (1.j).
+pub fn known_options(
+    filter_slug: &str,
+    offers: &[Offer<'_>],
+    search: Option<&str>,
+    source: &'static str,
+) -> Answer {
+    let wanted = search.map(str::to_lowercase);
+    let fits = |offer: &&Offer<'_>| {
+        wanted.as_deref().is_none_or(|wanted| {
+            let value = match offer.value {
+                Value::String(text) => text.to_lowercase(),
+                other => other.to_string(),
+            };
+            offer.label.to_lowercase().contains(wanted) || value.contains(wanted)
+        })
+    };
+    let options = offers
+        .iter()
+        .filter(fits)
+        .map(|offer| OptionOut { label: &offer.label, value: offer.value })
+        .collect();
+    Answer::json(200, &OptionsOut { filter_slug, options, source })
+}
+
+/// Renders options that a query found.
+pub fn found_options(filter_slug: &str, found: &crate::call::OptionsFound) -> Answer {
+    let options =
+        found.options.iter().map(|choice| OptionOut { label: &choice.label, value: &choice.value }).collect();
+    Answer::json(200, &OptionsOut { filter_slug, options, source: "dynamic" })
+}
+
+/// Checks the `search` of an options request; empty means none.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is longer than [`MAX_SEARCH_CHARS`] or holds NUL.
+pub fn check_search(search: Option<String>) -> Result<Option<String>> {
+    match search {
+        Some(text) if text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0') => {
+            Err(Error::invalid("/search", "must have at most 128 characters"))
+        }
+        other => Ok(other.filter(|text| !text.is_empty())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::Policy;
+    use crate::replica::{TargetView, tests::live_record};
+    use serde_json::json;
+    use std::time::Duration;
+
+    fn resolved(change: impl FnOnce(&mut Live)) -> Value {
+        let mut live = live_record(1).live.unwrap();
+        change(&mut live);
+        let TargetView::Dashboard(view) = &live.target;
+        serde_json::from_slice(&resolve(&live, view).body).unwrap()
+    }
+
+    #[test]
+    fn resolve_has_the_documented_shape() {
+        assert_eq!(
+            resolved(|_| {}),
+            json!({
+                "share": {"id": "00000000-0000-0000-0000-000000000002", "name": "Public link", "share_type": "link",
+                          "requires_auth": false, "expires_at": null, "permissions": ["view"]},
+                "dashboard": {"id": "00000000-0000-0000-0000-000000000003", "slug": "sales", "name": "Sales", "layout": []},
+                "filters": [{"slug": "status", "label": "Status", "kind": "select", "mode": "open", "required": false,
+                             "source": "dynamic", "parameters": ["status"]}],
+            })
+        );
+    }
+
+    #[test]
+    fn resolve_leaves_out_locked_values_and_what_is_disabled() {
+        let policy = |mode, hidden| Policy {
+            filter_slug: "status".into(),
+            filter_kind: Kind::Select,
+            mode,
+            allowed_values: if mode == Mode::Locked { vec![json!("tenant-7")] } else { Vec::new() },
+            default: None,
+            hidden,
+        };
+        let shown = resolved(|live| live.rules.policies = vec![policy(Mode::Locked, false)]);
+        assert_eq!(shown["filters"][0]["mode"], "locked");
+        assert!(!shown.to_string().contains("tenant-7"));
+        for gone in [policy(Mode::Locked, true), policy(Mode::Disabled, false)] {
+            assert_eq!(resolved(|live| live.rules.policies = vec![gone])["filters"], json!([]));
+        }
+    }
+
+    #[test]
+    fn execute_bodies_are_read_strictly() {
+        let parse = |body: &str| parse_execute(Some(JSON), body.as_bytes());
+        assert_eq!(parse("").unwrap(), Map::new());
+        assert_eq!(parse("{}").unwrap(), Map::new());
+        assert_eq!(parse(r#"{"parameters":{"a":1}}"#).unwrap()["a"], json!(1));
+        assert!(matches!(parse(r#"{"parameters":[]}"#), Err(Error::Invalid(_))));
+        assert!(matches!(parse(r#"{"parameters":null}"#), Err(Error::Invalid(_))));
+        assert!(matches!(parse(r#"{"params":{}}"#), Err(Error::Invalid(_))));
+        assert!(matches!(parse(r#"{"parameters":{"a":1,"a":2}}"#), Err(Error::Malformed(_))));
+        assert!(matches!(parse_execute(None, b"{}"), Err(Error::UnsupportedMediaType)));
+        assert!(matches!(
+            parse_execute(Some(JSON), &vec![b' '; MAX_BODY_BYTES + 1]),
+            Err(Error::TooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn the_cache_is_told_after_the_panels() {
+        let freshness = Freshness { hit: true, age: Duration::from_millis(12_900), stale: false };
+        let answer = execute(br#"{"panels":[],"generated_at":"x"}"#, freshness);
+        assert_eq!(
+            String::from_utf8(answer.body).unwrap(),
+            r#"{"panels":[],"generated_at":"x","cache":{"hit":true,"age":12,"stale":false}}"#
+        );
+    }
+
+    #[test]
+    fn search_finds_parts_of_label_or_value_in_any_case() {
+        let (a, b, c) = (json!("act"), json!("PND"), json!(7));
+        let offers = [
+            Offer { label: "Active".into(), value: &a },
+            Offer { label: "Pending".into(), value: &b },
+            Offer { label: "Seven".into(), value: &c },
+        ];
+        let found = |search: Option<&str>| {
+            let answer = known_options("status", &offers, search, "static");
+            let body: Value = serde_json::from_slice(&answer.body).unwrap();
+            body["options"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|option| option["label"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(None).len(), 3);
+        assert_eq!(found(Some("ACT")), ["Active"]);
+        assert_eq!(found(Some("pnd")), ["Pending"]);
+        assert_eq!(found(Some("7")), ["Seven"]);
+        assert_eq!(found(Some("%")), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,86 @@
+//! The pages that a person sees, as server-rendered shells; scripts fill them over the API.
+//! Everything is escaped by the templates. The not-found page has no variable: it is the same bytes
+//! for whatever is dead (API.md 0.j).
+
+use super::{Answer, HTML};
+use crate::replica::{Live, TargetView};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "share.html")]
+struct SharePage<'a> {
+    title: &'a str,
+    description: Option<&'a str>,
+    organization: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "not_found.html")]
+struct NotFoundPage;
+
+#[derive(Template)]
+#[template(path = "unavailable.html")]
+struct UnavailablePage;
+
+/// The page of a share.
+pub fn share(live: &Live) -> Answer {
+    let TargetView::Dashboard(view) = &live.target;
+    page(
+        200,
+        &SharePage {
+            title: &view.title,
+            description: view.description.as_deref(),
+            organization: &live.organization.name,
+        },
+    )
+}
+
+/// What stands at a link that opens nothing, and at every path that is no page.
+pub fn not_found() -> Answer {
+    page(404, &NotFoundPage)
+}
+
+/// What stands at a link that cannot be checked right now.
+pub fn unavailable() -> Answer {
+    page(503, &UnavailablePage).with("retry-after", "2")
+}
+
+fn page(status: u16, template: &impl Template) -> Answer {
+    // Templates write into a string and hold no fallible filter.
+    let body = template.render().unwrap_or_default().into_bytes();
+    Answer { status, content_type: HTML, headers: Vec::new(), body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::tests::live_record;
+
+    #[test]
+    fn titles_are_escaped() {
+        let mut live = live_record(1).live.unwrap();
+        let TargetView::Dashboard(view) = &mut live.target;
+        view.title = "</title><script>alert(1)</script>".into();
+        view.description = Some("\"><img src=x onerror=alert(1)>".into());
+        live.organization.name = "<b>&'".into();
+        let html = String::from_utf8(share(&live).body).unwrap();
+        for raw in ["<script>alert", "<img src=x", "<b>&"] {
+            assert!(!html.contains(raw), "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_pages_need_no_inline_script_or_style() {
+        for answer in [share(&live_record(1).live.unwrap()), not_found(), unavailable()] {
+            let html = String::from_utf8(answer.body).unwrap();
+            assert!(
+                !html.contains("<style") && !html.contains(" style=") && !html.contains("javascript:"),
+                "{html}"
+            );
+            assert_eq!(
+                html.matches("<script").count(),
+                html.matches("<script type=\"module\" src=\"/assets/").count()
+            );
+        }
+    }
+}

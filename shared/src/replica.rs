@@ -1,0 +1,275 @@
+//! What the control plane tells the edge: one record for each token, and the messages that carry them.
+//! Versioned: a record of a schema that this build does not know closes the share.
+
+use crate::model::dashboard::View;
+use crate::model::policy::Rules;
+use crate::model::share::ShareType;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// Schema of the records that this build writes and reads.
+pub const SCHEMA: u32 = 1;
+/// Where the Worker takes pushes.
+pub const PUSH_PATH: &str = "/internal/changes";
+/// Most changes in one push.
+pub const MAX_CHANGES: usize = 100;
+/// Longest push, in bytes.
+pub const MAX_PUSH_BYTES: usize = 8 * 1024 * 1024;
+
+/// All that the public path needs to know of one token. In KV, in the token's gate, and in pushes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// See [`SCHEMA`].
+    pub schema: u32,
+    /// The share's revision that this record tells.
+    pub revision: u64,
+    /// What the token opens; `None` is a tombstone.
+    pub live: Option<Live>,
+}
+
+/// A share in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    /// Who shares.
+    pub organization: Organization,
+    /// The share.
+    pub share: ShareView,
+    /// What viewers may ask.
+    pub rules: Rules,
+    /// What it opens.
+    pub target: TargetView,
+}
+
+/// An organization as viewers may know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// A share as viewers may know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShareView {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// How it is used.
+    pub share_type: ShareType,
+    /// Grows with each rotation.
+    pub generation: u64,
+    /// Dead from this instant on.
+    pub expires_at: Option<Millis>,
+}
+
+/// What a token opens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetView {
+    /// A dashboard.
+    Dashboard(View),
+}
+
+/// Why a record cannot be used. The share closes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Written by a newer or foreign build.
+    #[error("schema {0} is not {SCHEMA}")]
+    Schema(u32),
+    /// Not a record.
+    #[error("not a record: {0}")]
+    Shape(String),
+}
+
+impl Record {
+    /// The record of a token that opens nothing any more.
+    pub const fn tombstone(revision: u64) -> Self {
+        Self { schema: SCHEMA, revision, live: None }
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`Unreadable`] for another schema, and for what is cut, altered or no record at all.
+    pub fn parse(json: &[u8]) -> Result<Self, Unreadable> {
+        let record: Self = match serde_json::from_slice(json) {
+            Ok(record) => record,
+            Err(error) => {
+                return Err(match Head::parse(json) {
+                    Ok(_) => Unreadable::Shape(error.to_string()),
+                    Err(unreadable) => unreadable,
+                });
+            }
+        };
+        if record.schema == SCHEMA { Ok(record) } else { Err(Unreadable::Schema(record.schema)) }
+    }
+
+    /// The record's bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Maps with text keys, numbers and texts: nothing that JSON cannot hold.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// What a gate must know of a record that it holds for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Head {
+    /// See [`Record::schema`].
+    pub schema: u32,
+    /// See [`Record::revision`].
+    pub revision: u64,
+}
+
+impl Head {
+    /// Reads no more than schema and revision.
+    ///
+    /// # Errors
+    /// As [`Record::parse`].
+    pub fn parse(json: &[u8]) -> Result<Self, Unreadable> {
+        let head: Self =
+            serde_json::from_slice(json).map_err(|error| Unreadable::Shape(error.to_string()))?;
+        if head.schema == SCHEMA { Ok(head) } else { Err(Unreadable::Schema(head.schema)) }
+    }
+}
+
+/// A push: `POST /internal/changes`, signed (see [`crate::call`]).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Push {
+    /// At most [`MAX_CHANGES`], each key once.
+    pub changes: Vec<Change>,
+}
+
+/// One record on its way to its gate.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// Record key of the token, see [`crate::model::token::RecordKey`].
+    pub key: String,
+    /// The record, passed on byte for byte.
+    pub record: Box<RawValue>,
+}
+
+/// Answer to a push: one entry for each change, in order.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Pushed {
+    /// See [`Receipt`].
+    pub receipts: Vec<Receipt>,
+}
+
+/// What became of one change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The change's key.
+    pub key: String,
+    /// What the gate did.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What a gate did with a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// This revision, or a newer one, is in force. Wait `drain_ms` before telling anybody that the old rule is dead.
+    InForce {
+        /// Revision in force.
+        revision: u64,
+        /// How long some isolate may still serve under a lease.
+        drain_ms: u64,
+    },
+    /// Not taken; try again.
+    Failed {
+        /// For the log.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::filter::{Choices, Filter, Kind};
+
+    /// A live record of a dashboard with one dynamic filter, as other modules' tests use it.
+    pub(crate) fn live_record(revision: u64) -> Record {
+        Record {
+            schema: SCHEMA,
+            revision,
+            live: Some(Live {
+                organization: Organization {
+                    id: Uuid::from_u128(1),
+                    slug: "acme".into(),
+                    name: "Acme".into(),
+                },
+                share: ShareView {
+                    id: Uuid::from_u128(2),
+                    name: "Public link".into(),
+                    share_type: ShareType::Link,
+                    generation: 1,
+                    expires_at: None,
+                },
+                rules: Rules::default(),
+                target: TargetView::Dashboard(View {
+                    id: Uuid::from_u128(3),
+                    slug: "sales".into(),
+                    title: "Sales".into(),
+                    description: None,
+                    version: 1,
+                    filters: vec![Filter {
+                        slug: "status".into(),
+                        label: "Status".into(),
+                        kind: Kind::Select,
+                        required: false,
+                        default: None,
+                        choices: Some(Choices::Dynamic),
+                    }],
+                    layout: Vec::new(),
+                }),
+            }),
+        }
+    }
+
+    #[test]
+    fn records_are_pinned() {
+        assert_eq!(
+            String::from_utf8(Record::tombstone(7).to_json()).unwrap(),
+            r#"{"schema":1,"revision":7,"live":null}"#
+        );
+        let expected = concat!(
+            r#"{"schema":1,"revision":7,"live":{"organization":{"id":"00000000-0000-0000-0000-000000000001","slug":"acme","name":"Acme"},"#,
+            r#""share":{"id":"00000000-0000-0000-0000-000000000002","name":"Public link","share_type":"link","generation":1,"expires_at":null},"#,
+            r#""rules":{"default_mode":"open","policies":[]},"target":{"dashboard":{"id":"00000000-0000-0000-0000-000000000003","slug":"sales","#,
+            r#""title":"Sales","version":1,"filters":[{"slug":"status","label":"Status","kind":"select","required":false,"choices":"dynamic"}],"layout":[]}}}}"#
+        );
+        assert_eq!(String::from_utf8(live_record(7).to_json()).unwrap(), expected);
+        assert_eq!(Record::parse(expected.as_bytes()), Ok(live_record(7)));
+    }
+
+    #[test]
+    fn a_future_schema_closes_whatever_its_shape() {
+        assert_eq!(Record::parse(br#"{"schema":2,"revision":1,"live":null}"#), Err(Unreadable::Schema(2)));
+        assert_eq!(Record::parse(br#"{"schema":2,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(2)));
+        assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
+    }
+
+    #[test]
+    fn a_cut_record_closes() {
+        let whole = live_record(7).to_json();
+        for length in 0..whole.len() {
+            assert!(Record::parse(&whole[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn receipts_are_flat() {
+        let receipt = Receipt { key: "k".into(), outcome: Outcome::InForce { revision: 2, drain_ms: 5 } };
+        assert_eq!(
+            serde_json::to_string(&receipt).unwrap(),
+            r#"{"key":"k","outcome":"in_force","revision":2,"drain_ms":5}"#
+        );
+    }
+}
