@@ -44,13 +44,25 @@ impl Memory {
     }
 }
 
-/// Takes a pushed revision: the new state, or `None` when it is not newer than what is in force.
-pub fn push(stored: Option<&Stored>, revision: u64, now: Millis) -> Option<Stored> {
-    match stored {
-        None => Some(Stored { revision, flushed_revision: 0, flush_not_before: now, failures: 0 }),
-        Some(old) if revision > old.revision => Some(Stored { revision, ..old.clone() }),
-        Some(_) => None,
-    }
+/// What a push leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Revision in force afterwards.
+    pub revision: u64,
+    /// What to save; `None` when the push was not newer than what is in force.
+    pub taken: Option<Stored>,
+    /// How long the rule before it may still be served somewhere.
+    pub drain: Duration,
+}
+
+/// Takes a pushed revision. A gate that held nothing has handed out no lease, so nothing drains.
+pub fn push(stored: Option<&Stored>, memory: &Memory, revision: u64, now: Millis) -> Pushed {
+    let Some(old) = stored else {
+        let taken = Stored { revision, flushed_revision: 0, flush_not_before: now, failures: 0 };
+        return Pushed { revision, taken: Some(taken), drain: Duration::ZERO };
+    };
+    let taken = (revision > old.revision).then(|| Stored { revision, ..old.clone() });
+    Pushed { revision: revision.max(old.revision), taken, drain: memory.drain(now) }
 }
 
 /// What to do about the KV copy.
@@ -98,28 +110,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const MEMORY: Memory = Memory { started_at: Millis(0), leased_at: None };
+
+    fn first(revision: u64) -> Stored {
+        push(None, &MEMORY, revision, Millis(0)).taken.unwrap()
+    }
+
+    fn next(stored: &Stored, revision: u64, now: Millis) -> Option<Stored> {
+        push(Some(stored), &MEMORY, revision, now).taken
+    }
+
     #[test]
     fn only_newer_revisions_are_taken() {
-        let first = push(None, 3, Millis(0)).unwrap();
-        assert_eq!(push(Some(&first), 3, Millis(1)), None);
-        assert_eq!(push(Some(&first), 2, Millis(1)), None);
-        assert_eq!(push(Some(&first), 4, Millis(1)).unwrap().revision, 4);
+        let first = first(3);
+        assert_eq!(next(&first, 3, Millis(1)), None);
+        assert_eq!(next(&first, 2, Millis(1)), None);
+        assert_eq!(next(&first, 4, Millis(1)).unwrap().revision, 4);
+        assert_eq!(push(Some(&first), &MEMORY, 2, Millis(1)).revision, 3, "tells what is in force");
+    }
+
+    #[test]
+    fn an_empty_gate_has_nothing_to_drain() {
+        assert_eq!(push(None, &MEMORY, 1, Millis(0)).drain, Duration::ZERO);
+        assert_eq!(push(Some(&first(1)), &MEMORY, 2, Millis(0)).drain, LEASE);
     }
 
     #[test]
     fn kv_is_written_at_most_once_a_second() {
-        let stored = push(None, 1, Millis(0)).unwrap();
+        let stored = first(1);
         assert_eq!(flush(&stored, Millis(0)), Flush::Write);
         let stored = flushed(&stored, 1, true, Millis(0));
         assert_eq!(flush(&stored, Millis(0)), Flush::Done);
-        let stored = push(Some(&stored), 2, Millis(10)).unwrap();
+        let stored = next(&stored, 2, Millis(10)).unwrap();
         assert_eq!(flush(&stored, Millis(10)), Flush::Wait(Millis(1_000)));
         assert_eq!(flush(&stored, Millis(1_000)), Flush::Write);
     }
 
     #[test]
     fn failed_writes_are_tried_again_ever_more_slowly() {
-        let mut stored = push(None, 1, Millis(0)).unwrap();
+        let mut stored = first(1);
         let mut pauses = Vec::new();
         for _ in 0..8 {
             stored = flushed(&stored, 1, false, Millis(0));
@@ -144,7 +173,7 @@ mod tests {
         fn whatever_the_order_the_newest_revision_wins(revisions in prop::collection::vec(1_u64..50, 1..40)) {
             let mut stored = None;
             for revision in &revisions {
-                stored = push(stored.as_ref(), *revision, Millis(0)).or(stored);
+                stored = push(stored.as_ref(), &MEMORY, *revision, Millis(0)).taken.or(stored);
             }
             prop_assert_eq!(stored.unwrap().revision, *revisions.iter().max().unwrap());
         }
@@ -153,10 +182,10 @@ mod tests {
         fn kv_ends_at_the_newest_revision_and_is_never_hurried(
             steps in prop::collection::vec((1_u64..20, 0_i64..3_000, any::<bool>()), 1..60),
         ) {
-            let (mut stored, mut now, mut last_write) = (push(None, 1, Millis(0)).unwrap(), Millis(0), None);
+            let (mut stored, mut now, mut last_write) = (first(1), Millis(0), None);
             for (revision, pause, succeeds) in steps {
                 now = Millis(now.0 + pause);
-                stored = push(Some(&stored), revision, now).unwrap_or(stored);
+                stored = next(&stored, revision, now).unwrap_or(stored);
                 if flush(&stored, now) == Flush::Write {
                     if let Some(last) = last_write {
                         prop_assert!(now.since(last) >= KV_WRITE_INTERVAL);

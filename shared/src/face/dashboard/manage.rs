@@ -9,13 +9,25 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+/// Reads a JSON body of one of the types here, of at most [`MAX_BODY_BYTES`]; see [`parse_within`].
+///
+/// # Errors
+/// As [`parse_within`].
+pub fn parse<T: DeserializeOwned>(content_type: Option<&str>, body: &[u8]) -> Result<T> {
+    parse_within(content_type, body, MAX_BODY_BYTES)
+}
+
 /// Reads a JSON body of one of the types here: strict syntax, no unknown field, mistakes named by place.
 ///
 /// # Errors
 /// [`Error::TooLarge`], [`Error::UnsupportedMediaType`], [`Error::Malformed`], [`Error::Invalid`].
-pub fn parse<T: DeserializeOwned>(content_type: Option<&str>, body: &[u8]) -> Result<T> {
-    if body.len() > MAX_BODY_BYTES {
-        return Err(Error::TooLarge { limit_bytes: MAX_BODY_BYTES });
+pub fn parse_within<T: DeserializeOwned>(
+    content_type: Option<&str>,
+    body: &[u8],
+    limit_bytes: usize,
+) -> Result<T> {
+    if body.len() > limit_bytes {
+        return Err(Error::TooLarge { limit_bytes });
     }
     if !is_json(content_type) {
         return Err(Error::UnsupportedMediaType);

@@ -1,0 +1,102 @@
+//! The only reader of the Worker's environment: bindings, variables, secrets. Read once for each isolate.
+
+use shared::app::memory::Memory;
+use shared::model::key::KeyRing;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+
+/// Workers KV with the share records.
+pub const SHARES: &str = "SHARES";
+/// The gates' Durable Object namespace.
+pub const GATES: &str = "GATES";
+/// Variable: origin of the control plane.
+pub const CONTROL_URL: &str = "CONTROL_URL";
+/// Secret: the root key.
+pub const ROOT_KEY: &str = "POSTERN_ROOT_KEY";
+/// Secret: the root key before it, during a rotation.
+pub const PREVIOUS_ROOT_KEY: &str = "POSTERN_ROOT_KEY_PREVIOUS";
+
+/// What an isolate holds for as long as it lives.
+pub struct Edge {
+    /// Verifies tokens, signs and verifies calls.
+    pub ring: KeyRing,
+    /// Origin of the control plane, without a trailing slash.
+    pub control_url: String,
+    /// Binding of [`SHARES`].
+    pub shares: JsValue,
+    /// Binding of [`GATES`].
+    pub gates: JsValue,
+    /// Records under lease, and results.
+    pub memory: Memory,
+    /// What requests have cost so far.
+    pub counters: Counters,
+}
+
+/// What requests have cost this isolate, for tests and metrics.
+#[derive(Default)]
+pub struct Counters {
+    /// Requests.
+    pub requests: Cell<u64>,
+    /// Tokens refused by their tag alone.
+    pub forged: Cell<u64>,
+    /// Reads of Workers KV.
+    pub kv_reads: Cell<u64>,
+    /// Calls of gates.
+    pub gate_calls: Cell<u64>,
+    /// Calls of the data plane, those that joined one under way included.
+    pub origin_calls: Cell<u64>,
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn add(counter: &Cell<u64>) {
+        counter.set(counter.get().wrapping_add(1));
+    }
+}
+
+thread_local! {
+    static EDGE: OnceCell<Rc<Edge>> = const { OnceCell::new() };
+}
+
+impl Edge {
+    /// This isolate's, made at its first request.
+    ///
+    /// # Errors
+    /// What is missing or weak, for the log: without its keys the Worker serves nothing.
+    pub fn of(env: &JsValue) -> Result<Rc<Self>, String> {
+        EDGE.with(|cell| {
+            if let Some(edge) = cell.get() {
+                return Ok(Rc::clone(edge));
+            }
+            let edge = Rc::new(Self::read(env)?);
+            Ok(Rc::clone(cell.get_or_init(|| edge)))
+        })
+    }
+
+    fn read(env: &JsValue) -> Result<Self, String> {
+        let root = text(env, ROOT_KEY).ok_or_else(|| format!("{ROOT_KEY} is not set"))?;
+        let previous = text(env, PREVIOUS_ROOT_KEY);
+        let ring = KeyRing::parse(&root, previous.as_deref()).map_err(|weak| format!("{ROOT_KEY} {weak}"))?;
+        let control_url = text(env, CONTROL_URL).ok_or_else(|| format!("{CONTROL_URL} is not set"))?;
+        Ok(Self {
+            ring,
+            control_url: control_url.trim_end_matches('/').to_owned(),
+            shares: binding(env, SHARES)?,
+            gates: binding(env, GATES)?,
+            memory: Memory::default(),
+            counters: Counters::default(),
+        })
+    }
+}
+
+fn binding(env: &JsValue, name: &str) -> Result<JsValue, String> {
+    match js_sys::Reflect::get(env, &JsValue::from_str(name)) {
+        Ok(binding) if binding.is_object() => Ok(binding),
+        _ => Err(format!("binding {name} is missing")),
+    }
+}
+
+fn text(env: &JsValue, name: &str) -> Option<String> {
+    js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string().filter(|text| !text.is_empty())
+}

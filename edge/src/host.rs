@@ -1,0 +1,111 @@
+//! The Worker as a host of the public path: KV, gates and the data plane behind [`shared::app::port::Host`].
+
+use crate::env::{Counters, Edge};
+use crate::runtime::{self, Context, ControlAnswer, ControlCall};
+use serde::de::DeserializeOwned;
+use shared::app::port::{Host, NoRows, Rows, Unreachable};
+use shared::call::{self, DataCall, EXECUTE_PATH, OPTIONS_PATH, OptionsFound};
+use shared::model::token::RecordKey;
+use shared::time::Millis;
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// The data plane ends its queries after 10 s; this leaves it time to say so.
+const CONTROL_LIMIT_MS: u32 = 12_000;
+
+/// One request's view of the platform.
+#[derive(Clone)]
+pub struct Port {
+    /// The isolate.
+    pub edge: Rc<Edge>,
+    /// The request's lifetime.
+    pub context: Context,
+}
+
+impl Host for Port {
+    fn now(&self) -> Millis {
+        runtime::now()
+    }
+
+    async fn read_record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
+        Counters::add(&self.edge.counters.kv_reads);
+        runtime::kv_value(&self.edge.shares, key.as_str()).await.map_err(|error| unreachable("KV", &error))
+    }
+
+    async fn lease(&self, key: &RecordKey) -> Result<Option<u64>, Unreachable> {
+        let Some(revision) = self.gate(key, "lease").await? else { return Ok(None) };
+        let text = String::from_utf8_lossy(&revision);
+        text.parse().map(Some).map_err(|_| Unreachable(format!("gate gave no revision: {text}")))
+    }
+
+    async fn read_gate(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
+        self.gate(key, "record").await
+    }
+
+    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
+        let answer = self.data_plane(EXECUTE_PATH, call).await?;
+        Ok(Rows { json: answer.bytes(), cacheable: answer.cacheable() })
+    }
+
+    async fn options(&self, call: &DataCall) -> Result<OptionsFound, NoRows> {
+        let answer = self.data_plane(OPTIONS_PATH, call).await?;
+        parse(&answer.bytes()).map_err(NoRows::Unreachable)
+    }
+}
+
+impl Port {
+    async fn gate(&self, key: &RecordKey, verb: &str) -> Result<Option<Vec<u8>>, Unreachable> {
+        Counters::add(&self.edge.counters.gate_calls);
+        let path = format!("/{verb}/{key}");
+        runtime::gate(&self.edge.gates, key.as_str(), &path, None)
+            .await
+            .map_err(|error| unreachable("gate", &error))
+    }
+
+    async fn data_plane(&self, path: &str, call: &DataCall) -> Result<ControlAnswer, NoRows> {
+        Counters::add(&self.edge.counters.origin_calls);
+        let body =
+            serde_json::to_vec(call).map_err(|error| NoRows::Unreachable(Unreachable(error.to_string())))?;
+        let signature = call::sign(&self.edge.ring.current.origin, "POST", path, &body, runtime::now());
+        let answer = ControlCall {
+            flight: &format!("{path} {}", String::from_utf8_lossy(&body)),
+            limit_ms: CONTROL_LIMIT_MS,
+            url: &format!("{}{path}", self.edge.control_url),
+            signature: &signature,
+            body: &body,
+        }
+        .send(&self.context)
+        .await
+        .map_err(|error| NoRows::Unreachable(unreachable("control plane", &error)))?;
+        match answer.status() {
+            200 => Ok(answer),
+            409 => Err(NoRows::OtherRevision),
+            410 => Err(NoRows::Dead),
+            400 => Err(refusal(&answer.bytes())),
+            status => Err(NoRows::Unreachable(Unreachable(format!("control plane answered {status}")))),
+        }
+    }
+}
+
+/// A 400 of the data plane carries words for the visitor.
+fn refusal(body: &[u8]) -> NoRows {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    match parse::<Refusal>(body) {
+        Ok(refusal) => NoRows::Query(refusal.error),
+        Err(unreachable) => NoRows::Unreachable(unreachable),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreachable> {
+    serde_json::from_slice(body).map_err(|error| Unreachable(format!("control plane's answer: {error}")))
+}
+
+fn unreachable(what: &str, error: &JsValue) -> Unreachable {
+    let message = error
+        .dyn_ref::<js_sys::Error>()
+        .map_or_else(|| format!("{error:?}"), |error| String::from(error.message()));
+    Unreachable(format!("{what}: {message}"))
+}

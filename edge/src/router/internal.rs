@@ -1,0 +1,60 @@
+//! What the control plane asks of the edge. Signed, and 404 for everybody else.
+
+use super::{Reply, Visit};
+use crate::{replication, runtime};
+use shared::call::{self, SIGNATURE_HEADER};
+use shared::face::Answer;
+use shared::replica::{MAX_PUSH_BYTES, Push};
+use shared::{Error, Result};
+use wasm_bindgen::JsValue;
+
+/// `POST /internal/changes`: records on their way to their gates.
+pub async fn changes(visit: Visit) -> JsValue {
+    let outcome = async {
+        // Unsigned strangers must not make us read 8 MiB.
+        let signature = runtime::header(&visit.request, SIGNATURE_HEADER).ok_or(Error::NotFound("path"))?;
+        let body = runtime::body(&visit.request, MAX_PUSH_BYTES)
+            .await
+            .map_err(|_| Error::Malformed("the body broke off".to_owned()))?
+            .ok_or(Error::TooLarge { limit_bytes: MAX_PUSH_BYTES })?;
+        check(&visit, &signature, &body)?;
+        let push: Push =
+            serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))?;
+        Ok(Answer::json(200, &replication::take(&visit.port, push).await))
+    };
+    send(&visit, outcome.await)
+}
+
+/// `GET /internal/counters`: what requests have cost this isolate since it began.
+pub fn counters(visit: &Visit) -> JsValue {
+    let outcome = runtime::header(&visit.request, SIGNATURE_HEADER)
+        .ok_or(Error::NotFound("path"))
+        .and_then(|signature| check(visit, &signature, b""))
+        .map(|()| {
+            let counters = &visit.port.edge.counters;
+            Answer::json(
+                200,
+                &serde_json::json!({
+                    "requests": counters.requests.get(),
+                    "forged": counters.forged.get(),
+                    "kv_reads": counters.kv_reads.get(),
+                    "gate_calls": counters.gate_calls.get(),
+                    "origin_calls": counters.origin_calls.get(),
+                }),
+            )
+        });
+    send(visit, outcome)
+}
+
+fn check(visit: &Visit, signature: &str, body: &[u8]) -> Result<()> {
+    let call = (visit.head.method.as_str(), visit.head.path(), body);
+    let keys = visit.port.edge.ring.iter().map(|keys| &keys.push);
+    if call::verify(keys, signature, call, runtime::now()) { Ok(()) } else { Err(Error::NotFound("path")) }
+}
+
+fn send(visit: &Visit, outcome: Result<Answer>) -> JsValue {
+    match outcome {
+        Ok(answer) => Reply::api(answer, &visit.request_id).send(),
+        Err(error) => Reply::error(&error, &visit.request_id).send(),
+    }
+}

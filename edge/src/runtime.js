@@ -1,0 +1,129 @@
+// The JavaScript side of runtime.rs: each function does in one crossing what would be many from wasm.
+// Promises settle to bytes, numbers or plain objects, never to something bound to a request.
+
+const NOTHING = new Uint8Array(0);
+
+/** Calls `settle(slot, fulfilled, value)` once the promise has settled. */
+export function watch(promise, slot, settle) {
+  promise.then((value) => settle(slot, true, value), (reason) => settle(slot, false, reason));
+}
+
+/** A promise and the function that fulfils it. */
+export function deferred() {
+  let fulfil;
+  const promise = new Promise((resolve) => (fulfil = resolve));
+  return [promise, fulfil];
+}
+
+/** Headers that many answers share: a plain object, built once. */
+export function headerSet(lines) {
+  return Object.fromEntries(pairs(lines));
+}
+
+/** An answer. The body is copied, since wasm memory may change before it is written. */
+export function respond(status, set, lines, body) {
+  const headers = lines === "" ? set : { ...set, ...Object.fromEntries(pairs(lines)) };
+  return new Response(body.length === 0 ? null : body.slice(), { status, headers });
+}
+
+function pairs(lines) {
+  return lines.split("\n").map((line) => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1)];
+  });
+}
+
+/** The body as bytes, or null when it has more than `limit`: counted, whatever Content-Length says. */
+export async function readBody(request, limit) {
+  if (request.body === null) return NOTHING;
+  if (Number(request.headers.get("content-length") ?? 0) > limit) return null;
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.length;
+    if (length > limit) return null;
+    chunks.push(chunk);
+  }
+  if (chunks.length === 1) return chunks[0];
+  const body = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+/** A value of Workers KV as bytes, or null. */
+export async function readKv(namespace, key) {
+  const value = await namespace.get(key, "arrayBuffer");
+  return value === null ? null : new Uint8Array(value);
+}
+
+/** Asks a gate by name: bytes, or null when the gate holds nothing. */
+export async function callGate(namespace, name, path, body) {
+  const gate = namespace.get(namespace.idFromName(name));
+  const init = body === undefined ? undefined : { method: "POST", body: body.slice() };
+  const answer = await gate.fetch("https://gate" + path, init);
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  if (answer.status === 404) return null;
+  if (!answer.ok) throw new Error(`gate answered ${answer.status}`);
+  return bytes;
+}
+
+/** Calls to the data plane that are under way, by everything that they depend on. */
+const flights = new Map();
+
+/**
+ * A signed call to the control plane; equal calls at the same time are one (`flight` names them).
+ * Whoever began it may go away, so its work is kept alive by `waitUntil`; the others wait on a promise of
+ * their own, which the runtime settles in their own request's context. A flight that was lost all the
+ * same (`limit` ms) holds nobody up.
+ */
+export function callControl(context, flight, limit, url, signature, body) {
+  const now = Date.now();
+  const underway = flights.get(flight);
+  if (underway !== undefined && now - underway.since < limit) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("the shared call was lost")), limit);
+      const done = (settle) => (value) => { clearTimeout(timer); settle(value); };
+      underway.call.then(done(resolve), done(reject));
+    });
+  }
+  const entry = { since: now, call: undefined };
+  entry.call = post(url, signature, body.slice(), limit).finally(() => {
+    if (flights.get(flight) === entry) flights.delete(flight);
+  });
+  flights.set(flight, entry);
+  context.waitUntil(entry.call.catch(() => {}));
+  return entry.call;
+}
+
+async function post(url, signature, body, limit) {
+  const answer = await fetch(url, {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json", "x-postern-signature": signature },
+    redirect: "manual",
+    signal: AbortSignal.timeout(limit),
+  });
+  return {
+    status: answer.status,
+    cacheable: answer.headers.get("x-postern-cacheable") === "1",
+    body: new Uint8Array(await answer.arrayBuffer()),
+  };
+}
+
+/** Passes a request on to the control plane, body and answer streamed. */
+export async function forward(request, url, requestId, limit) {
+  const headers = new Headers(request.headers);
+  for (const name of ["host", "x-postern-signature", "x-forwarded-for", "x-forwarded-host"]) headers.delete(name);
+  headers.set("x-request-id", requestId);
+  return fetch(url, {
+    method: request.method,
+    headers,
+    body: request.body,
+    redirect: "manual",
+    signal: AbortSignal.timeout(limit),
+  });
+}
