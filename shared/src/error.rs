@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Result of anything in the domain.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a link opens nothing. All look the same from outside (API.md X3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

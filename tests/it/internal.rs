@@ -1,0 +1,114 @@
+//! What edge and control plane say to one another is refused to everybody else.
+
+use crate::share::Share;
+use serde_json::{Value, json};
+use shared::call::{DataCall, EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH};
+use shared::model::token::Token;
+use shared::replica::PUSH_PATH;
+use shared::time::Millis;
+use tests::{Stack, signed};
+use uuid::Uuid;
+
+crate::tests![
+    pushes_need_the_push_key,
+    data_calls_need_the_origin_key,
+    old_pushes_change_nothing,
+    a_gate_that_lost_its_memory_heals
+];
+
+fn pushes_need_the_push_key(stack: &Stack) {
+    let (edge, keys) = (stack.edge(), stack.keys());
+    let push = json!({ "changes": [] }).to_string();
+    let now = signed::now();
+    edge.post_text(PUSH_PATH, &push).expect_error(404, "NOT_FOUND");
+    signed::send(&edge, &keys.origin, "POST", PUSH_PATH, &push, now).expect_error(404, "NOT_FOUND");
+    for skew in [-61_000, 61_000] {
+        signed::send(&edge, &keys.push, "POST", PUSH_PATH, &push, Millis(now.0 + skew))
+            .expect_error(404, "NOT_FOUND");
+    }
+    signed::send(&edge, &keys.push, "POST", "/internal/counters", &push, now).expect_error(404, "NOT_FOUND");
+    let taken = signed::send(&edge, &keys.push, "POST", PUSH_PATH, &push, now).expect(200);
+    assert_eq!(taken.json(), json!({ "receipts": [] }));
+    edge.get("/internal/counters").expect_error(404, "NOT_FOUND");
+    let bad =
+        json!({ "changes": [{ "key": "../x", "record": { "schema": 1, "revision": 1, "live": null } }] })
+            .to_string();
+    let refused = signed::send(&edge, &keys.push, "POST", PUSH_PATH, &bad, now).expect(200).json();
+    assert_eq!(refused["receipts"][0]["outcome"], "failed");
+    let future = json!({ "changes": [{ "key": "0".repeat(32), "record": { "schema": 99, "revision": 1, "live": null } }] }).to_string();
+    let refused = signed::send(&edge, &keys.push, "POST", PUSH_PATH, &future, now).expect(200).json();
+    assert_eq!(refused["receipts"][0]["outcome"], "failed");
+}
+
+fn data_calls_need_the_origin_key(stack: &Stack) {
+    let (control, keys) = (stack.control(), stack.keys());
+    let share = Share::create(stack);
+    let call = |revision| {
+        let call = DataCall {
+            share_id: share.id.parse().unwrap(),
+            revision,
+            parameters: serde_json::Map::new(),
+            filter_slug: None,
+            search: None,
+        };
+        serde_json::to_string(&call).unwrap()
+    };
+    let now = signed::now();
+    for path in [EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH] {
+        assert_eq!(control.post_text(path, &call(1)).status, 401, "{path}");
+        assert_eq!(signed::send(&control, &keys.push, "POST", path, &call(1), now).status, 401, "{path}");
+        assert_eq!(
+            signed::send(&control, &keys.origin, "POST", path, &call(1), Millis(now.0 - 61_000)).status,
+            401,
+            "{path}"
+        );
+        // Not reachable through the edge, signed or not.
+        signed::send(&stack.edge(), &keys.origin, "POST", path, &call(1), now).expect(404);
+    }
+    signed::send(&control, &keys.origin, "POST", EXECUTE_PATH, &call(1), now).expect(200);
+    assert_eq!(
+        signed::send(&control, &keys.origin, "POST", EXECUTE_PATH, &call(9), now).status,
+        409,
+        "another revision"
+    );
+    stack.admin().delete(&share.managed()).expect(200);
+    assert_eq!(signed::send(&control, &keys.origin, "POST", EXECUTE_PATH, &call(1), now).status, 410, "dead");
+}
+
+fn old_pushes_change_nothing(stack: &Stack) {
+    let (edge, keys) = (stack.edge(), stack.keys());
+    let share = Share::create(stack);
+    let key = record_key(stack, &share.token);
+    let record = |revision: u64, live: Value| json!({ "changes": [{ "key": key, "record": { "schema": 1, "revision": revision, "live": live } }] });
+    stack.admin().delete(&share.managed()).expect(200);
+    // The record that was live before, pushed again after the revoke.
+    let old = signed::send(
+        &edge,
+        &keys.push,
+        "POST",
+        PUSH_PATH,
+        &record(1, json!({"forged": true})).to_string(),
+        signed::now(),
+    );
+    assert_eq!(old.expect(200).json()["receipts"][0]["revision"], 2, "the gate says what is in force");
+    share.resolve().expect_error(401, "TOKEN_INVALID");
+}
+
+fn a_gate_that_lost_its_memory_heals(stack: &Stack) {
+    // A gate that nobody ever asked and that got no push is an empty one: the control plane knows its record.
+    let (control, keys) = (stack.control(), stack.keys());
+    let share = Share::create(stack);
+    let asked = json!({ "key": record_key(stack, &share.token) }).to_string();
+    let record =
+        signed::send(&control, &keys.origin, "POST", RECORD_PATH, &asked, signed::now()).expect(200).json();
+    assert_eq!((&record["schema"], &record["revision"]), (&json!(1), &json!(1)));
+    assert_eq!(record["live"]["share"]["id"], share.id.as_str());
+    let nobody = Token::derive(&keys, Uuid::from_u128(0xdead), 1, &[0; 16]);
+    let asked = json!({ "key": nobody.record_key(&keys).as_str() }).to_string();
+    assert_eq!(signed::send(&control, &keys.origin, "POST", RECORD_PATH, &asked, signed::now()).status, 404);
+}
+
+fn record_key(stack: &Stack, token: &str) -> String {
+    let ring = shared::model::key::KeyRing { current: stack.keys(), previous: None };
+    shared::model::token::locate(&ring, token).expect("our own token").as_str().to_owned()
+}

@@ -1,0 +1,98 @@
+//! Demo data: an organization, a data source of real rows, a dashboard over it, and a share of that.
+//!
+//! Everything goes the way that an administrator's program takes: the command line for the first key,
+//! then the API.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::{http, process, setup::NpmPackages};
+
+/// The dashboard's definition, without the id of its data source.
+const DEFINITION: &str = include_str!("../demo/weather.json");
+const ORGANIZATION: &str = "harbour-weather";
+const DATA_FILE: &str = "weather.db";
+
+/// What was seeded.
+pub(crate) struct Demo {
+    pub(crate) api_key: String,
+    pub(crate) company_slug: String,
+    pub(crate) dashboard_id: String,
+    pub(crate) share_id: String,
+    pub(crate) share_token: String,
+}
+
+impl Demo {
+    /// Reads the fields of `dev.json` that belong to the demo.
+    pub(crate) fn from_json(description: &Value) -> Option<Self> {
+        let text = |name: &str| Some(description.get(name)?.as_str()?.to_owned());
+        Some(Self {
+            api_key: text("api_key")?,
+            company_slug: text("company_slug")?,
+            dashboard_id: text("dashboard_id")?,
+            share_id: text("share_id")?,
+            share_token: text("share_token")?,
+        })
+    }
+
+    /// The link, at the edge's present address.
+    pub(crate) fn share_url(&self, edge_url: &str) -> String {
+        format!("{edge_url}/share/{}", self.share_token)
+    }
+}
+
+/// Seeds an empty installation. `postern` gives the command line's program with its environment.
+pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<Command>) -> Result<Demo> {
+    process::progress("Seeding demo data");
+    write_data(&data.join(DATA_FILE))?;
+    let key = create_key(postern()?)?;
+    let api_key = text(&key, "/key")?;
+
+    let post = |path: &str, body: &Value| http::post(&format!("{control_url}/api/v1{path}"), &api_key, body);
+    let source = json!({ "name": "Weather observations", "kind": "sqlite", "file": DATA_FILE });
+    let source = post("/data-sources", &source)?;
+    let mut definition: Value = serde_json::from_str(DEFINITION).context("weather.json is no JSON")?;
+    if let Some(fields) = definition.as_object_mut() {
+        fields.insert("data_source_id".to_owned(), json!(text(&source, "/id")?));
+    }
+    let dashboard = post("/dashboards", &definition)?;
+    let dashboard_id = text(&dashboard, "/id")?;
+    let share = json!({ "name": "Public link", "share_type": "link" });
+    let share = post(&format!("/dashboards/{dashboard_id}/shares"), &share)?;
+    Ok(Demo {
+        company_slug: text(&key, "/organization/slug")?,
+        share_id: text(&share, "/id")?,
+        share_token: text(&share, "/token")?,
+        api_key,
+        dashboard_id,
+    })
+}
+
+/// Converts the published table into a SQLite file.
+fn write_data(path: &Path) -> Result<()> {
+    let table = NpmPackages::folder().join("vega-datasets/data/weather.csv");
+    process::run_quietly(
+        process::cargo()
+            .args(["run", "--quiet", "-p", "control", "--example", "demo_data", "--"])
+            .arg(table)
+            .arg(path),
+    )
+}
+
+fn create_key(mut postern: Command) -> Result<Value> {
+    postern
+        .args(["keys", "create", "--json", "--name", "dev", "--organization", ORGANIZATION])
+        .args(["--organization-name", "Harbour Weather"]);
+    for scope in ["shares:read", "shares:write", "content:read", "content:write"] {
+        postern.args(["--scope", scope]);
+    }
+    let output = process::output(&mut postern)?;
+    serde_json::from_str(&output).context("`postern keys create --json` prints no JSON")
+}
+
+fn text(answer: &Value, pointer: &str) -> Result<String> {
+    let value = answer.pointer(pointer).and_then(Value::as_str);
+    value.map(str::to_owned).with_context(|| format!("no {pointer} in {answer}"))
+}

@@ -1,0 +1,58 @@
+//! The few HTTP calls that the commands make, all of them to this machine.
+
+use std::{net::TcpListener, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Everything asked here is local and small; a service that takes longer is broken.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn agent() -> ureq::Agent {
+    // A proxy in the environment must not see, or swallow, calls to this machine.
+    ureq::Agent::config_builder()
+        .timeout_global(Some(LIMIT))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into()
+}
+
+/// Whether a GET is answered with 200.
+pub(crate) fn is_ok(url: &str) -> bool {
+    agent().get(url).call().is_ok_and(|response| response.status().as_u16() == 200)
+}
+
+/// Posts a JSON document with an API key.
+///
+/// # Errors
+/// When the answer isn't a success; the message carries the answer's text.
+pub(crate) fn post(url: &str, key: &str, body: &Value) -> Result<Value> {
+    let mut response = agent()
+        .post(url)
+        .header("Authorization", format!("Bearer {key}"))
+        .header("Content-Type", "application/json")
+        .send(body.to_string())
+        .with_context(|| format!("cannot reach {url}"))?;
+    let text = response.body_mut().read_to_string()?;
+    if !response.status().is_success() {
+        bail!("POST {url} was answered {}: {text}", response.status());
+    }
+    serde_json::from_str(&text).with_context(|| format!("POST {url} was answered no JSON: {text}"))
+}
+
+/// A port that nobody listens on at the moment.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// # Errors
+/// When somebody listens on the port.
+pub(crate) fn require_free(port: u16, option: &str) -> Result<()> {
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Ok(_) => Ok(()),
+        Err(error) => bail!(
+            "port {port} can't be used ({error}): stop what listens there, or choose another with {option}"
+        ),
+    }
+}

@@ -1,0 +1,84 @@
+//! `cargo xtask <command>`: everything one does with this repository, from a fresh machine on.
+//!
+//! This crate is compiled before anything else is set up, so its dependencies stay few and light.
+//! Start reading at [`setup`], which finds or installs the tools that all other commands use.
+
+#![expect(clippy::doc_markdown, reason = "product names in prose and in help texts are not code")]
+
+mod demo;
+mod dev;
+mod edge;
+mod http;
+mod lint;
+mod lock;
+mod openapi;
+mod postgres;
+mod process;
+mod repository;
+mod secrets;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, runs and tests Postern.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing: wasm target, worker-build, wrangler with its Node, demo data
+    Setup {
+        /// Also what only the tests and lints need: PostgreSQL, Chromium, cargo-deny
+        #[arg(long)]
+        all: bool,
+    },
+    /// Build the Worker and the page's assets into edge/build
+    Edge,
+    /// Start the control plane and the Worker on this machine, with demo data
+    Dev(dev::Options),
+    /// Run all tests, on both databases, under wrangler dev and in a browser
+    Test {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Check formatting, lints for native and wasm, licences, types and the committed OpenAPI
+    Lint,
+    /// What continuous integration runs: lint, then test
+    Ci,
+    /// Write the OpenAPI documents that the code generates
+    Openapi {
+        /// Only fail when the committed documents differ
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::explain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    process::stop_children_on_signals()?;
+    match cli.command {
+        Command::Setup { all } => setup::command(all),
+        Command::Edge => edge::command(),
+        Command::Dev(options) => dev::command(&options),
+        Command::Test { filter } => test::command(filter.as_deref()),
+        Command::Lint => lint::command(),
+        Command::Ci => lint::command().and_then(|()| test::command(None)),
+        Command::Openapi { check } => openapi::command(check),
+    }
+}

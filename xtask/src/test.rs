@@ -1,0 +1,52 @@
+//! `cargo xtask test`: every test of the repository, with what they need running.
+
+use anyhow::{Result, bail};
+
+use crate::{
+    dev, edge,
+    postgres::Postgres,
+    process,
+    setup::{self, NpmPackages},
+};
+
+/// `cargo xtask test [filter]`
+pub(crate) fn command(filter: Option<&str>) -> Result<()> {
+    let tools = setup::edge_tools()?;
+    let node = tools.npm.node.program().to_owned();
+    let chromium = setup::chromium()?;
+    Postgres::programs()?;
+    edge::build(|| Ok(tools))?;
+    dev::build_control()?;
+    let postgres = Postgres::start()?;
+
+    let mut failed = Vec::new();
+    process::progress("Testing shared, control and xtask");
+    let mut unit = process::cargo();
+    unit.args(["test", "--no-fail-fast", "-p", "shared", "-p", "control", "-p", "xtask"]).args(filter);
+    if process::run(unit.env("TEST_POSTGRES_URL", postgres.url())).is_err() {
+        failed.push("unit tests");
+    }
+    process::progress("Testing end to end");
+    let mut whole = process::cargo();
+    whole
+        .args(["test", "--no-fail-fast", "-p", "tests"])
+        .args(filter)
+        .env("TEST_POSTGRES_URL", postgres.url())
+        .env("XTASK_BIN", std::env::current_exe()?)
+        .env("POSTERN_BIN", dev::control_program()?)
+        .env("POSTERN_EDGE_BUILD", edge::output())
+        .env("NODE_BIN", node)
+        .env("WRANGLER_JS", NpmPackages::wrangler_script())
+        .env("CHROMIUM_BIN", chromium);
+    if process::run(&mut whole).is_err() {
+        failed.push("end-to-end tests");
+    }
+    drop(postgres);
+    if process::interrupted() {
+        bail!("interrupted");
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
