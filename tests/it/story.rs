@@ -72,7 +72,7 @@ fn a_changed_dashboard_reaches_its_links(stack: &Stack) {
     let executed = share.execute(&json!({})).expect(200).json();
     assert_eq!((rows(&executed, "days"), &executed["cache"]["hit"]), (json!([[7]]), &json!(false)));
 
-    admin.delete(&path).expect(200);
+    admin.delete(&path).expect(204);
     share.resolve().expect_error(401, "TOKEN_INVALID");
     admin.get(&path).expect_error(404, "NOT_FOUND");
 }

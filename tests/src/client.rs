@@ -46,7 +46,11 @@ impl Reply {
     /// # Panics
     /// When it has another.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "often called for the check alone")]
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "often called for the check alone"
+    )]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
