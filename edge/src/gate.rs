@@ -5,6 +5,7 @@
 //! Answers leave only after the writes before them are durable. The gate is the only writer of its KV key.
 
 use crate::env;
+use crate::runtime::ControlCall;
 use serde::Deserialize;
 use shared::call;
 use shared::model::gate::{self, Flush, Memory, Stored};
@@ -13,9 +14,11 @@ use shared::replica::{Head, Outcome};
 use shared::time::Millis;
 use std::cell::Cell;
 use worker::{
-    Date, DurableObject, Env, Error, Fetch, Headers, Method, Request, RequestInit, Response, Result,
-    SqlStorageValue, State, durable_object,
+    Date, DurableObject, Env, Error, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
+
+/// A visitor waits while an empty gate asks: no longer than this.
+const HEAL_LIMIT_MS: u32 = 5_000;
 
 /// See the module.
 #[durable_object(alarm)]
@@ -116,15 +119,14 @@ impl ShareGate {
         let control_url = secret(env::CONTROL_URL).ok_or_else(|| Error::from("no control URL"))?;
         let body = serde_json::json!({ "key": key }).to_string();
         let signature = call::sign(&ring.current.origin, "POST", call::RECORD_PATH, body.as_bytes(), now());
-        let headers = Headers::new();
-        headers.set("content-type", "application/json")?;
-        headers.set(call::SIGNATURE_HEADER, &signature)?;
         let url = format!("{}{}", control_url.trim_end_matches('/'), call::RECORD_PATH);
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_headers(headers).with_body(Some(body.into()));
-        let mut answer = Fetch::Request(Request::new_with_init(&url, &init)?).send().await?;
-        match answer.status_code() {
-            200 => answer.text().await.map(Some),
+        let call =
+            ControlCall { limit_ms: HEAL_LIMIT_MS, url: &url, signature: &signature, body: body.as_bytes() };
+        let answer = call.send().await?;
+        match answer.status() {
+            200 => String::from_utf8(answer.bytes())
+                .map(Some)
+                .map_err(|error| Error::RustError(error.to_string())),
             404 => Ok(None),
             status => Err(Error::RustError(format!("control plane answered {status}"))),
         }

@@ -67,16 +67,13 @@ impl Port {
         let body =
             serde_json::to_vec(call).map_err(|error| NoRows::Unreachable(Unreachable(error.to_string())))?;
         let signature = call::sign(&self.edge.ring.current.origin, "POST", path, &body, runtime::now());
-        let answer = ControlCall {
-            flight: &format!("{path} {}", String::from_utf8_lossy(&body)),
-            limit_ms: CONTROL_LIMIT_MS,
-            url: &format!("{}{path}", self.edge.control_url),
-            signature: &signature,
-            body: &body,
-        }
-        .send(&self.context)
-        .await
-        .map_err(|error| NoRows::Unreachable(unreachable("control plane", &error)))?;
+        let url = format!("{}{path}", self.edge.control_url);
+        let flight = format!("{path} {}", String::from_utf8_lossy(&body));
+        let call = ControlCall { limit_ms: CONTROL_LIMIT_MS, url: &url, signature: &signature, body: &body };
+        let answer = call
+            .join(&self.context, &flight)
+            .await
+            .map_err(|error| NoRows::Unreachable(unreachable("control plane", &error)))?;
         match answer.status() {
             200 => Ok(answer),
             409 => Err(NoRows::OtherRevision),

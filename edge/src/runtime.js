@@ -91,7 +91,7 @@ export function callControl(context, flight, limit, url, signature, body) {
     });
   }
   const entry = { since: now, call: undefined };
-  entry.call = post(url, signature, body.slice(), limit).finally(() => {
+  entry.call = post(url, signature, body, limit).finally(() => {
     if (flights.get(flight) === entry) flights.delete(flight);
   });
   flights.set(flight, entry);
@@ -99,10 +99,11 @@ export function callControl(context, flight, limit, url, signature, body) {
   return entry.call;
 }
 
-async function post(url, signature, body, limit) {
+/** A signed call to the control plane, on its own. */
+export async function post(url, signature, body, limit) {
   const answer = await fetch(url, {
     method: "POST",
-    body,
+    body: body.slice(),
     headers: { "content-type": "application/json", "x-postern-signature": signature },
     redirect: "manual",
     signal: AbortSignal.timeout(limit),

@@ -80,6 +80,7 @@ extern "C" {
         signature: &str,
         body: &[u8],
     ) -> Promise;
+    fn post(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
     fn forward(request: &Request, url: &str, request_id: &str, limit: u32) -> Promise;
 }
 
@@ -153,10 +154,8 @@ pub async fn gate(
     Ok(optional_bytes(&settled(&call_gate(namespace, name, path, body)).await?))
 }
 
-/// A signed call to the control plane. Calls with the same `flight` at the same time are one.
+/// A signed call to the control plane.
 pub struct ControlCall<'a> {
-    /// Everything that the answer depends on.
-    pub flight: &'a str,
     /// Given up after this many milliseconds.
     pub limit_ms: u32,
     /// Where to.
@@ -168,9 +167,15 @@ pub struct ControlCall<'a> {
 }
 
 impl ControlCall<'_> {
-    /// Sends it, or joins the one under way.
-    pub async fn send(&self, context: &Context) -> Result<ControlAnswer, JsValue> {
-        let promise = call_control(context, self.flight, self.limit_ms, self.url, self.signature, self.body);
+    /// Sends it.
+    pub async fn send(&self) -> Result<ControlAnswer, JsValue> {
+        let promise = post(self.url, self.signature, self.body, self.limit_ms);
+        Ok(settled(&promise).await?.unchecked_into())
+    }
+
+    /// Sends it, or joins one under way with the same `flight`: everything that the answer depends on.
+    pub async fn join(&self, context: &Context, flight: &str) -> Result<ControlAnswer, JsValue> {
+        let promise = call_control(context, flight, self.limit_ms, self.url, self.signature, self.body);
         Ok(settled(&promise).await?.unchecked_into())
     }
 }
