@@ -50,6 +50,7 @@ pub fn answer(request: Request, env: JsValue, context: Context) -> JsValue {
         ["api", "v1", ..] => runtime::run(manage::forward(visit)),
         ["api" | "v1", ..] => Reply::error(&Error::NotFound("path"), &visit.request_id).send(),
         ["internal", ..] if path == PUSH_PATH => runtime::run(internal::changes(visit)),
+        ["internal", "trap"] => runtime::run(internal::trap(visit)),
         ["internal", "counters"] => internal::counters(&visit),
         ["healthz"] => {
             Reply::api(Answer::json(200, &serde_json::json!({ "status": "ok" })), &visit.request_id).send()

@@ -4,6 +4,7 @@
 mod browser;
 mod cost;
 mod dead;
+mod disruption;
 mod errors;
 mod execute;
 mod internal;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let mut stacks = Vec::new();
     for (database, prefix) in databases {
         let wanted: Vec<_> =
-            tests().into_iter().filter(|(name, _)| wants(&arguments, &format!("{prefix}::{name}"))).collect();
+            tests(database).into_iter().filter(|(name, _)| wants(&arguments, &format!("{prefix}::{name}"))).collect();
         if arguments.list || wanted.is_empty() {
             trials.extend(
                 wanted.into_iter().map(|(name, _)| Trial::test(format!("{prefix}::{name}"), || Ok(()))),
@@ -65,8 +66,8 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
 }
 
-fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 8] = [
+fn tests(database: Database) -> Vec<(String, Test)> {
+    let groups: [(&str, &[(&str, Test)]); 9] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -75,9 +76,12 @@ fn tests() -> Vec<(String, Test)> {
         ("internal", internal::TESTS),
         ("manage", manage::TESTS),
         ("browser", browser::TESTS),
+        ("disruption", disruption::TESTS),
     ];
     groups
         .into_iter()
+        // Its installation is its own, so once is enough.
+        .filter(|(group, _)| *group != "disruption" || database == Database::Sqlite)
         .flat_map(|(group, tests)| tests.iter().map(move |(name, test)| (format!("{group}::{name}"), *test)))
         .collect()
 }

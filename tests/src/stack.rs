@@ -104,6 +104,15 @@ impl Stack {
             .unwrap_or_else(|| panic!("dev.json has no {field}: {}", self.described))
     }
 
+    /// A process id of `dev.json`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn described_number(&self, field: &str) -> i32 {
+        let number = self.described[field].as_i64().and_then(|number| i32::try_from(number).ok());
+        number.unwrap_or_else(|| panic!("dev.json has no {field}: {}", self.described))
+    }
+
     /// What it keeps its rows in.
     pub const fn database(&self) -> Database {
         self.database

@@ -46,6 +46,19 @@ pub fn counters(visit: &Visit) -> JsValue {
     send(visit, outcome)
 }
 
+/// `POST /internal/trap`: ends this isolate's instance by a panic, so that an operator or a test can see that
+/// the next request finds a new one.
+pub async fn trap(visit: Visit) -> JsValue {
+    let signature = runtime::header(&visit.request, SIGNATURE_HEADER).unwrap_or_default();
+    // Read first: a panic in the middle of a request's waiting is the harder case.
+    let body = runtime::body(&visit.request, 0).await.ok().flatten().unwrap_or_default();
+    match check(&visit, &signature, &body) {
+        #[expect(clippy::panic, reason = "what this route is for")]
+        Ok(()) => panic!("asked to by a signed call"),
+        Err(error) => send(&visit, Err(error)),
+    }
+}
+
 fn check(visit: &Visit, signature: &str, body: &[u8]) -> Result<()> {
     let call = (visit.head.method.as_str(), visit.head.path(), body);
     let keys = visit.port.edge.ring.iter().map(|keys| &keys.push);

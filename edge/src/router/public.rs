@@ -4,11 +4,10 @@ use super::{Reply, Visit};
 use crate::env::Counters;
 use crate::runtime;
 use percent_encoding::percent_decode_str;
-use shared::app::redeem::{self, Found, Opened, Options};
+use shared::app::redeem::{self, Found, Opened};
 use shared::error::Why;
 use shared::face::dashboard::public;
 use shared::face::{Answer, JSON, MAX_BODY_BYTES};
-use shared::model::policy::OptionSource;
 use shared::model::token::{self, RecordKey};
 use shared::{Error, Result};
 use wasm_bindgen::JsValue;
@@ -108,20 +107,9 @@ async fn options(visit: Visit, key: RecordKey, slug: String) -> JsValue {
         let search = public::check_search(search)?;
         let opened = open(&visit, &key).await?;
         let begun = runtime::now();
-        let found =
-            redeem::options(&visit.port, &visit.port.edge.memory, &opened, &slug, search.clone()).await?;
-        let answer = match found {
-            Options::Known(OptionSource::Static(offers)) => {
-                public::known_options(&slug, &offers, search.as_deref(), "static")
-            }
-            Options::Known(OptionSource::Policy(offers)) => {
-                public::known_options(&slug, &offers, search.as_deref(), "policy")
-            }
-            Options::Known(OptionSource::Dynamic) => {
-                return Err(Error::Internal("dynamic options are found".to_owned()));
-            }
-            Options::Found(found) => public::found_options(&slug, &found),
-        };
+        let memory = &visit.port.edge.memory;
+        let found = redeem::options(&visit.port, memory, &key, &opened, &slug, search.as_deref()).await?;
+        let answer = public::options(&slug, &found, search.as_deref());
         let origin = runtime::now().since(begun).as_millis();
         Ok((answer, format!("{}, origin;dur={origin}", record_timing(opened.found))))
     };

@@ -6,8 +6,9 @@ use crate::call::{DataCall, OptionsFound};
 use crate::error::Why;
 use crate::model::access;
 use crate::model::dashboard::View;
+use crate::model::filter::Choice;
 use crate::model::lease::Standing;
-use crate::model::policy::{self, OptionSource};
+use crate::model::policy::{self, ChoiceSource, OptionSource};
 use crate::model::token::RecordKey;
 use crate::replica::{Live, Record, TargetView, Unreadable};
 use crate::time::Millis;
@@ -189,14 +190,19 @@ pub async fn execute(
     asked: &Map<String, Value>,
 ) -> Result<Redeemed> {
     match execute_once(host, memory, opened, asked).await {
-        Err(Failed::OtherRevision) => {}
-        other => return other.map_err(Failed::into_error),
+        Err(Failed::OtherRevision) => {
+            let newer = look_again(host, memory, key).await?;
+            execute_once(host, memory, &newer, asked).await.map_err(Failed::into_error)
+        }
+        other => other.map_err(Failed::into_error),
     }
-    // The database is ahead of our lease, or the gate ahead of us: look again, once.
+}
+
+/// The database is ahead of our lease, or the gate ahead of us: what is in force now.
+async fn look_again(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
     let now = host.now();
     let loaded = load_from_gate(host, memory, key, now).await?;
-    let opened = Opened { loaded, found: Found::Gate, renewal_due: false, at: now };
-    execute_once(host, memory, &opened, asked).await.map_err(Failed::into_error)
+    Ok(Opened { loaded, found: Found::Gate, renewal_due: false, at: now })
 }
 
 async fn execute_once(
@@ -223,10 +229,15 @@ async fn execute_once(
 }
 
 /// What viewers may be offered for a filter.
-#[derive(Debug)]
-pub enum Options<'o> {
-    /// Known here: from the definition or the policy.
-    Known(OptionSource<'o>),
+#[derive(Debug, Clone, PartialEq)]
+pub enum Options {
+    /// Known here, from the definition or the policy: not yet narrowed by a search.
+    Known {
+        /// In the owner's order.
+        choices: Vec<Choice>,
+        /// Where they are from.
+        source: ChoiceSource,
+    },
     /// Found by the filter's query.
     Found(OptionsFound),
 }
@@ -235,35 +246,50 @@ pub enum Options<'o> {
 ///
 /// # Errors
 /// [`Error::FilterDisabled`], [`Error::Query`], [`Error::Dead`], [`Error::Unavailable`].
-pub async fn options<'o>(
+pub async fn options(
     host: &impl Host,
     memory: &Memory,
-    opened: &'o Opened,
+    key: &RecordKey,
+    opened: &Opened,
     slug: &str,
-    search: Option<String>,
-) -> Result<Options<'o>> {
+    search: Option<&str>,
+) -> Result<Options> {
+    match options_once(host, memory, opened, slug, search).await {
+        Err(Failed::OtherRevision) => {
+            let newer = look_again(host, memory, key).await?;
+            options_once(host, memory, &newer, slug, search).await.map_err(Failed::into_error)
+        }
+        other => other.map_err(Failed::into_error),
+    }
+}
+
+async fn options_once(
+    host: &impl Host,
+    memory: &Memory,
+    opened: &Opened,
+    slug: &str,
+    search: Option<&str>,
+) -> std::result::Result<Options, Failed> {
     let (live, view) = opened.dashboard()?;
-    match policy::options(&view.filters, &live.rules, slug)? {
-        OptionSource::Dynamic => {}
-        known => return Ok(Options::Known(known)),
+    if let OptionSource::Known { choices, source } = policy::options(&view.filters, &live.rules, slug)? {
+        return Ok(Options::Known { choices, source });
     }
     let call = DataCall {
         share_id: live.share.id,
         revision: opened.revision(),
         parameters: Map::new(),
         filter_slug: Some(slug.to_owned()),
-        search,
+        search: search.map(str::to_owned),
     };
     let name = result_key("options", live, view, &call);
     let found = through_memory(host, memory, name, async || {
         let found = host.options(&call).await?;
         Ok((serde_json::to_vec(&found).unwrap_or_default().into(), true))
     })
-    .await
-    .map_err(Failed::into_error)?;
+    .await?;
     serde_json::from_slice(&found.json)
         .map(Options::Found)
-        .map_err(|error| Error::Internal(error.to_string()))
+        .map_err(|error| Error::Internal(error.to_string()).into())
 }
 
 async fn through_memory(

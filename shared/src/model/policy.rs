@@ -2,7 +2,7 @@
 //! [`Parameters`] has no other constructor, and rows can only be read with one, so no route can
 //! forget a policy (RELIABILITY.md E10). Rows 1.28, 1.33, 1.35 and holes 1.f-1.l of API.md.
 
-use super::filter::{Choices, Filter, Kind, Scalar, Typed};
+use super::filter::{Choice, Choices, Filter, Kind, Scalar, Typed};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -331,22 +331,26 @@ fn same(left: &Typed, right: &Typed) -> bool {
 
 /// Where a filter's options come from for viewers of a share (API.md 1.26, 1.i).
 #[derive(Debug, Clone, PartialEq)]
-pub enum OptionSource<'a> {
-    /// The definition's own list.
-    Static(Vec<Offer<'a>>),
-    /// The policy's list: no SQL runs.
-    Policy(Vec<Offer<'a>>),
+pub enum OptionSource {
+    /// A list that is known without a query.
+    Known {
+        /// In the owner's order.
+        choices: Vec<Choice>,
+        /// Whose list it is.
+        source: ChoiceSource,
+    },
     /// The filter's SQL, at the control plane.
     Dynamic,
 }
 
-/// One option that a viewer may choose.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Offer<'a> {
-    /// For people; the value itself when nothing better is known.
-    pub label: std::borrow::Cow<'a, str>,
-    /// For the parameter.
-    pub value: &'a Value,
+/// Whose list of options it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChoiceSource {
+    /// The dashboard's.
+    Static,
+    /// The share's: no SQL runs.
+    Policy,
 }
 
 /// Which options viewers may be offered for `slug`.
@@ -354,27 +358,25 @@ pub struct Offer<'a> {
 /// # Errors
 /// [`Error::FilterDisabled`] for a disabled or hidden filter, and for one that does not exist or has no
 /// options: a viewer cannot tell these apart.
-pub fn options<'a>(filters: &'a [Filter], rules: &'a Rules, slug: &str) -> Result<OptionSource<'a>> {
+pub fn options(filters: &[Filter], rules: &Rules, slug: &str) -> Result<OptionSource> {
     let disabled = || Error::FilterDisabled { slug: slug.chars().take(64).collect() };
     let filter = filters.iter().find(|filter| filter.slug == slug).ok_or_else(disabled)?;
     let choices = filter.choices.as_ref().filter(|_| rules.shows(slug)).ok_or_else(disabled)?;
     let policy = rules.policy(slug).filter(|policy| matches!(policy.mode, Mode::Locked | Mode::Selectable));
-    if let Some(policy) = policy {
-        return Ok(OptionSource::Policy(
-            policy.allowed_values.iter().map(|value| offer(value, choices)).collect(),
-        ));
-    }
-    Ok(match choices {
-        Choices::Dynamic => OptionSource::Dynamic,
-        Choices::Static(list) => OptionSource::Static(
-            list.iter()
-                .map(|choice| Offer { label: choice.label.as_str().into(), value: &choice.value })
-                .collect(),
-        ),
+    Ok(match (policy, choices) {
+        (Some(policy), _) => OptionSource::Known {
+            choices: policy.allowed_values.iter().map(|value| labelled(value, choices)).collect(),
+            source: ChoiceSource::Policy,
+        },
+        (None, Choices::Static(list)) => {
+            OptionSource::Known { choices: list.clone(), source: ChoiceSource::Static }
+        }
+        (None, Choices::Dynamic) => OptionSource::Dynamic,
     })
 }
 
-fn offer<'a>(value: &'a Value, choices: &'a Choices) -> Offer<'a> {
+/// An allowed value with the definition's label where that has one, else itself for a label.
+fn labelled(value: &Value, choices: &Choices) -> Choice {
     let known = match choices {
         Choices::Static(list) => {
             list.iter().find(|choice| Scalar::read(&choice.value) == Scalar::read(value))
@@ -382,11 +384,11 @@ fn offer<'a>(value: &'a Value, choices: &'a Choices) -> Offer<'a> {
         Choices::Dynamic => None,
     };
     let label = match (known, value) {
-        (Some(choice), _) => choice.label.as_str().into(),
-        (None, Value::String(text)) => text.as_str().into(),
-        (None, other) => other.to_string().into(),
+        (Some(choice), _) => choice.label.clone(),
+        (None, Value::String(text)) => text.clone(),
+        (None, other) => other.to_string(),
     };
-    Offer { label, value }
+    Choice { label, value: value.clone() }
 }
 
 #[cfg(test)]

@@ -260,6 +260,17 @@ fn a_database_ahead_of_the_lease_makes_us_look_again() {
 }
 
 #[test]
+fn options_look_again_too() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
+    host.asked();
+    let refused = run(options(&host, &memory, &key(), &opened, "status", None));
+    assert!(matches!(refused, Err(Error::Unavailable(_))));
+    assert_eq!(host.asked(), ["options", "gate", "options"]);
+}
+
+#[test]
 fn an_undeclared_parameter_asks_the_data_plane_nothing() {
     let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
     assert!(matches!(executed(&host, &memory, json!({"other": 1})), Err(Error::Policy { .. })));
@@ -272,7 +283,7 @@ fn found_options_are_kept_for_equal_searches() {
     let opened = run(open(&host, &memory, &key())).unwrap();
     host.asked();
     for search in [Some("a"), Some("a"), None] {
-        let options = run(options(&host, &memory, &opened, "status", search.map(str::to_owned)));
+        let options = run(options(&host, &memory, &key(), &opened, "status", search));
         assert!(matches!(options, Ok(Options::Found(found)) if found.options.len() == 1));
     }
     assert_eq!(host.asked(), ["options", "options"]);

@@ -1,10 +1,10 @@
 //! What visitors of a public link send and get: resolve, execute, options. Rows 1.3-1.5, holes 1.c, 1.w.
 
-use crate::app::redeem::Freshness;
+use crate::app::redeem::{Freshness, Options};
 use crate::face::{Answer, JSON, MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::{Panel, View};
-use crate::model::filter::{Choices, Filter, Kind, Typed};
-use crate::model::policy::{Mode, Offer, Rules};
+use crate::model::filter::{Choice, Choices, Filter, Kind, Typed};
+use crate::model::policy::{ChoiceSource, Mode, Rules};
 use crate::model::share::ShareType;
 use crate::replica::Live;
 use crate::time::Millis;
@@ -204,52 +204,37 @@ pub struct OptionsOut<'a> {
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub filter_slug: &'a str,
     /// At most 1,000.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::model::filter::Choice>))]
-    pub options: Vec<OptionOut<'a>>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Choice>))]
+    pub options: Vec<&'a Choice>,
     /// `static`, `dynamic` or `policy`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub source: &'static str,
 }
 
-/// One option.
-#[derive(Debug, Serialize)]
-pub struct OptionOut<'a> {
-    /// For people.
-    pub label: &'a str,
-    /// For the parameter.
-    pub value: &'a Value,
-}
-
-/// Renders options that the edge knows itself, narrowed by `search`: a case-insensitive part of label or value (1.j).
-pub fn known_options(
-    filter_slug: &str,
-    offers: &[Offer<'_>],
-    search: Option<&str>,
-    source: &'static str,
-) -> Answer {
-    let wanted = search.map(str::to_lowercase);
-    let fits = |offer: &&Offer<'_>| {
-        wanted.as_deref().is_none_or(|wanted| {
-            let value = match offer.value {
-                Value::String(text) => text.to_lowercase(),
-                other => other.to_string(),
+/// Renders options, those known at the edge narrowed by `search`: a case-insensitive part of label or value (1.j).
+/// A query has narrowed its own.
+pub fn options(filter_slug: &str, options: &Options, search: Option<&str>) -> Answer {
+    let (found, source): (Vec<&Choice>, _) = match options {
+        Options::Found(found) => (found.options.iter().collect(), "dynamic"),
+        Options::Known { choices, source } => {
+            let wanted = search.map(str::to_lowercase);
+            let fits = |choice: &&Choice| wanted.as_deref().is_none_or(|wanted| contains(choice, wanted));
+            let source = match source {
+                ChoiceSource::Static => "static",
+                ChoiceSource::Policy => "policy",
             };
-            offer.label.to_lowercase().contains(wanted) || value.contains(wanted)
-        })
+            (choices.iter().filter(fits).collect(), source)
+        }
     };
-    let options = offers
-        .iter()
-        .filter(fits)
-        .map(|offer| OptionOut { label: &offer.label, value: offer.value })
-        .collect();
-    Answer::json(200, &OptionsOut { filter_slug, options, source })
+    Answer::json(200, &OptionsOut { filter_slug, options: found, source })
 }
 
-/// Renders options that a query found.
-pub fn found_options(filter_slug: &str, found: &crate::call::OptionsFound) -> Answer {
-    let options =
-        found.options.iter().map(|choice| OptionOut { label: &choice.label, value: &choice.value }).collect();
-    Answer::json(200, &OptionsOut { filter_slug, options, source: "dynamic" })
+fn contains(choice: &Choice, wanted: &str) -> bool {
+    let value = match &choice.value {
+        Value::String(text) => text.to_lowercase(),
+        other => other.to_string(),
+    };
+    choice.label.to_lowercase().contains(wanted) || value.contains(wanted)
 }
 
 /// Checks the `search` of an options request; empty means none.
@@ -341,14 +326,12 @@ mod tests {
 
     #[test]
     fn search_finds_parts_of_label_or_value_in_any_case() {
-        let (a, b, c) = (json!("act"), json!("PND"), json!(7));
-        let offers = [
-            Offer { label: "Active".into(), value: &a },
-            Offer { label: "Pending".into(), value: &b },
-            Offer { label: "Seven".into(), value: &c },
-        ];
+        let choice = |label: &str, value: Value| Choice { label: label.into(), value };
+        let choices =
+            vec![choice("Active", json!("act")), choice("Pending", json!("PND")), choice("Seven", json!(7))];
+        let known = Options::Known { choices, source: ChoiceSource::Static };
         let found = |search: Option<&str>| {
-            let answer = known_options("status", &offers, search, "static");
+            let answer = options("status", &known, search);
             let body: Value = serde_json::from_slice(&answer.body).unwrap();
             body["options"]
                 .as_array()
