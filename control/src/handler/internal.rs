@@ -1,0 +1,143 @@
+//! `/internal/...`: what the edge asks, signed with a key that only it and this program can derive. The
+//! edge's word is still not enough to read rows: the share's state and rules are looked up again here.
+
+use super::{Rejection, Reply, read};
+use crate::service::Service;
+use crate::store::data_source::DataSource;
+use crate::store::{self, outbox};
+use axum::body::Body;
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderName;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use shared::call::{CACHEABLE_HEADER, DataCall, SIGNATURE_HEADER, verify};
+use shared::face::{Answer, MAX_BODY_BYTES};
+use shared::model::dashboard::{Definition, View};
+use shared::model::policy::{self, Rules};
+use shared::model::share::{State as ShareState, Target};
+use shared::model::token::RecordKey;
+use shared::{Error, Result};
+use std::sync::Arc;
+
+/// A body whose signature was checked, over its exact bytes.
+pub(crate) struct Signed<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Signed<T> {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request<Body>, service: &Arc<Service>) -> Result<Self, Rejection> {
+        let (parts, body) = request.into_parts();
+        let body = read(body, MAX_BODY_BYTES).await?;
+        let signature = parts.headers.get(HeaderName::from_static(SIGNATURE_HEADER));
+        let signature = signature.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let keys = service.ring.iter().map(|keys| &keys.origin);
+        let call = (parts.method.as_str(), parts.uri.path(), body.as_ref());
+        if !verify(keys, signature, call, service.clock.now()) {
+            return Err(Error::Unauthenticated.into());
+        }
+        let value = serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))?;
+        Ok(Self(value))
+    }
+}
+
+/// Runs the widgets' queries.
+pub(crate) async fn execute(
+    State(service): State<Arc<Service>>,
+    Signed(call): Signed<DataCall>,
+) -> Result<Response, Rejection> {
+    let Found { definition, source, view, rules } = match find(&service, &call).await? {
+        Ok(found) => found,
+        Err(refusal) => return Ok(refusal.into_response()),
+    };
+    let parameters = policy::apply(&view.filters, &rules, &call.parameters)?;
+    let now = service.clock.now();
+    let executed = service.data.execute(call.share_id, &source, &definition, &parameters, now).await;
+    let cacheable = executed.panels.iter().all(|panel| panel.error.is_none());
+    let answer = Answer::json(200, &executed).with(CACHEABLE_HEADER, if cacheable { "1" } else { "0" });
+    Ok(Reply(answer).into_response())
+}
+
+/// Runs a filter's options query.
+pub(crate) async fn options(
+    State(service): State<Arc<Service>>,
+    Signed(call): Signed<DataCall>,
+) -> Result<Response, Rejection> {
+    let Found { definition, source, view, rules } = match find(&service, &call).await? {
+        Ok(found) => found,
+        Err(refusal) => return Ok(refusal.into_response()),
+    };
+    let parameters = policy::constraints(&view.filters, &rules)?;
+    let slug = call.filter_slug.as_deref().unwrap_or_default();
+    let search = call.search.as_deref();
+    let found =
+        service.data.options(call.share_id, &source, &definition, &parameters, (slug, search)).await?;
+    Ok(Reply(Answer::json(200, &found)).into_response())
+}
+
+/// Body of [`record`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecordCall {
+    key: String,
+}
+
+/// The record of a token, for a gate that has lost it.
+pub(crate) async fn record(
+    State(service): State<Arc<Service>>,
+    Signed(call): Signed<RecordCall>,
+) -> Result<Reply, Rejection> {
+    let key = RecordKey::parse(&call.key).ok_or(Error::NotFound("record"))?;
+    let mut session = service.store.read().await?;
+    let record = outbox::record(&mut session, key.as_str()).await?.ok_or(Error::NotFound("record"))?;
+    Ok(Reply(Answer::json(200, &record)))
+}
+
+/// What a call is about, looked up again in the database.
+struct Found {
+    definition: Definition,
+    source: DataSource,
+    view: View,
+    rules: Rules,
+}
+
+/// Why the edge's record is not to be used.
+enum Refusal {
+    /// The share opens nothing.
+    Dead,
+    /// The edge knows another revision than the database.
+    Stale,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = match self {
+            Self::Dead => (410, "DEAD"),
+            Self::Stale => (409, "STALE"),
+        };
+        Reply(Answer::json(status, &json!({ "error_code": code }))).into_response()
+    }
+}
+
+async fn find(service: &Service, call: &DataCall) -> Result<Result<Found, Refusal>> {
+    let mut session = service.store.read().await?;
+    let Some(share) = store::share::any(&mut session, call.share_id).await? else {
+        return Ok(Err(Refusal::Dead));
+    };
+    let now = service.clock.now();
+    if share.state != ShareState::Live || share.expires_at.is_some_and(|expires_at| now >= expires_at) {
+        return Ok(Err(Refusal::Dead));
+    }
+    if share.revision != call.revision {
+        return Ok(Err(Refusal::Stale));
+    }
+    let Target::Dashboard(dashboard) = share.target;
+    let dashboard = store::dashboard::find(&mut session, share.organization_id, dashboard).await?;
+    let definition = dashboard.definition;
+    let source =
+        store::data_source::find(&mut session, share.organization_id, definition.data_source_id).await?;
+    drop(session);
+    let view = definition.view(dashboard.id, dashboard.version);
+    Ok(Ok(Found { definition, source, view, rules: share.rules }))
+}

@@ -1,0 +1,93 @@
+//! What owners do: look up, let the domain decide, save with outbox and audit rows in one transaction,
+//! push, answer.
+
+pub(crate) mod dashboard;
+pub(crate) mod data_source;
+pub(crate) mod key;
+pub(crate) mod share;
+
+use crate::store::{Session, audit, idempotency};
+use serde_json::Value;
+use shared::Result;
+use shared::replica::Organization;
+use shared::time::Millis;
+use uuid::Uuid;
+
+/// On whose behalf a change is made, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Actor {
+    /// Whose things.
+    pub(crate) organization: Organization,
+    /// For the audit trail.
+    pub(crate) name: String,
+}
+
+impl Actor {
+    /// A holder of an API key.
+    pub(crate) fn key(organization: Organization, key: Uuid) -> Self {
+        Self { organization, name: format!("key:{key}") }
+    }
+
+    /// Somebody at the machine itself.
+    pub(crate) fn cli(organization: Organization) -> Self {
+        Self { organization, name: "cli".to_owned() }
+    }
+
+    /// Adds the audit row of a change to its transaction.
+    async fn audit(
+        &self,
+        session: &mut Session,
+        (action, subject): (&str, Uuid),
+        detail: Value,
+        now: Millis,
+    ) -> Result<()> {
+        let entry = audit::Entry {
+            id: Uuid::now_v7(),
+            actor: self.name.clone(),
+            action: action.to_owned(),
+            subject: subject.to_string(),
+            at: now,
+            detail,
+        };
+        audit::insert(session, self.organization.id, &entry).await
+    }
+}
+
+/// An `Idempotency-Key` and the request that it came with.
+#[derive(Debug, Clone)]
+pub(crate) struct Once {
+    /// The caller's key.
+    pub(crate) key: String,
+    /// SHA-256 of method, path and body, as hex.
+    pub(crate) request_hash: String,
+}
+
+impl Once {
+    /// Claims the key for `resource`; see [`idempotency::claim`].
+    async fn claim(
+        once: Option<&Self>,
+        session: &mut Session,
+        actor: &Actor,
+        resource: Uuid,
+        now: Millis,
+    ) -> Result<Option<Uuid>> {
+        match once {
+            None => Ok(None),
+            Some(once) => {
+                let request = (once.key.as_str(), once.request_hash.as_str());
+                idempotency::claim(session, actor.organization.id, request, resource, now).await
+            }
+        }
+    }
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub(crate) struct Done<T> {
+    /// What it made or changed.
+    pub(crate) body: T,
+    /// Has the edge yet to learn of it?
+    pub(crate) pending: bool,
+    /// Was it done before, under the same `Idempotency-Key`?
+    pub(crate) replayed: bool,
+}

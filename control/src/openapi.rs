@@ -1,0 +1,127 @@
+//! The API's description, generated from the code: OpenAPI 3.1, committed as `control/openapi/dashboard.json`.
+
+mod public;
+
+use shared::face::dashboard::error::ErrorOut;
+use shared::face::dashboard::manage::ShareOut;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
+
+/// Everything but the routes, which the router adds.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Postern",
+        description = "Share links that resolve at the edge: the dashboard dialect. All paths work on the edge's \
+            host; it answers the public ones itself and forwards the others.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "shares", description = "Links to dashboards"),
+        (name = "dashboards", description = "What is shared"),
+        (name = "data sources", description = "Where queries run"),
+        (name = "audit", description = "Who changed what"),
+        (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
+        (name = "operation", description = "For whoever runs this"),
+    ),
+    paths(public::resolve, public::execute, public::options),
+    components(schemas(ErrorOut<'static>)),
+    modifiers(&Security)
+)]
+pub(crate) struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("pk_...")
+            .description(Some("An API key; `X-Api-Key` takes it as well."));
+        components.add_security_scheme("api_key", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// The document as it is committed.
+pub fn document() -> String {
+    let (_, document) = crate::router::routes().split_for_parts();
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// See `Idempotency-Key` in each create.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a header; nothing reads the field")]
+pub(crate) struct IdempotencyKey {
+    /// 1 to 255 printable ASCII characters. For 24 hours the same key with the same request is answered with
+    /// what the first one made, and `Idempotent-Replayed: true`; with another request by 422.
+    #[param(rename = "Idempotency-Key", required = false)]
+    key: Option<String>,
+}
+
+/// Answers of any route.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; nothing makes them from this")]
+pub(crate) enum Failure {
+    /// The body is not acceptable JSON.
+    #[response(status = 400)]
+    Malformed(ErrorOut<'static>),
+    /// No API key, or none that is valid.
+    #[response(status = 401)]
+    Unauthenticated(ErrorOut<'static>),
+    /// The key lacks a scope.
+    #[response(status = 403)]
+    Forbidden(ErrorOut<'static>),
+    /// Unknown, or another organization's.
+    #[response(status = 404)]
+    NotFound(ErrorOut<'static>),
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLarge(ErrorOut<'static>),
+    /// The body is not `application/json`.
+    #[response(status = 415)]
+    UnsupportedMediaType(ErrorOut<'static>),
+    /// The body is not of the documented shape; `errors` names the places. Or an `Idempotency-Key` came with
+    /// another request.
+    #[response(status = 422)]
+    Invalid(ErrorOut<'static>),
+    /// Too many requests.
+    #[response(status = 429, headers(("Retry-After", description = "Whole seconds")))]
+    Throttled(ErrorOut<'static>),
+    /// A fault of ours; `request_id` finds it in the log.
+    #[response(status = 500)]
+    Internal(ErrorOut<'static>),
+    /// Try again shortly.
+    #[response(status = 503, headers(("Retry-After", description = "Whole seconds")))]
+    Unavailable(ErrorOut<'static>),
+}
+
+/// The edge could not be reached.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; nothing makes them from this")]
+pub(crate) enum Share {
+    /// Saved here; the edge has yet to learn of it (`effective` is `pending`).
+    #[response(status = 202)]
+    Pending(ShareOut),
+}
+
+/// The share is revoked.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; nothing makes them from this")]
+pub(crate) enum Dead {
+    /// The share is revoked: nothing brings it back.
+    #[response(status = 409)]
+    Revoked(ErrorOut<'static>),
+}
+
+/// What is stored contradicts the change.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; nothing makes them from this")]
+pub(crate) enum Conflict {
+    /// The slug is taken, the version is another, or it is in use.
+    #[response(status = 409)]
+    Conflict(ErrorOut<'static>),
+}

@@ -1,0 +1,82 @@
+//! What the edge answers by itself, described here so that one document tells all. These functions are only
+//! where the descriptions hang; nothing calls them.
+#![expect(dead_code, reason = "utoipa hangs descriptions of paths on functions")]
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::call::Executed;
+use shared::face::dashboard::error::ErrorOut;
+use shared::face::dashboard::public::{OptionsOut, ResolveOut};
+use std::collections::BTreeMap;
+use utoipa::{IntoResponses, ToSchema};
+
+/// Body of an execute.
+#[derive(ToSchema)]
+struct ExecuteIn {
+    /// Values by name, as `resolve` lists them in `filters[].parameters`. Absent means the default; null means
+    /// no value.
+    #[schema(value_type = Object, required = false)]
+    parameters: BTreeMap<String, Value>,
+}
+
+/// Answer of an execute.
+#[derive(Serialize, ToSchema)]
+struct ExecuteOut {
+    #[serde(flatten)]
+    executed: Executed,
+    /// What the edge knows of its cache.
+    cache: CacheOut,
+}
+
+/// How fresh an answer is.
+#[derive(Serialize, ToSchema)]
+struct CacheOut {
+    /// Was it kept from an earlier request?
+    hit: bool,
+    /// How old it is, in seconds.
+    age: u64,
+    /// The source was out of reach, and this is older than it should be.
+    stale: bool,
+}
+
+/// Answers of any public route.
+#[derive(IntoResponses)]
+enum PublicFailure {
+    /// The body is not acceptable JSON, or a parameter breaks a rule of the share
+    /// (`SHARE_FILTER_POLICY_VIOLATION`, with `filter_slug`).
+    #[response(status = 400)]
+    Refused(ErrorOut<'static>),
+    /// The link is unknown, revoked, replaced or expired: always the same `TOKEN_INVALID`.
+    #[response(status = 401)]
+    Dead(ErrorOut<'static>),
+    /// The filter is not available on this share (`FILTER_DISABLED_BY_POLICY`).
+    #[response(status = 403)]
+    FilterDisabled(ErrorOut<'static>),
+    /// Too many requests.
+    #[response(status = 429, headers(("Retry-After", description = "Whole seconds")))]
+    Throttled(ErrorOut<'static>),
+    /// Try again shortly.
+    #[response(status = 503, headers(("Retry-After", description = "Whole seconds")))]
+    Unavailable(ErrorOut<'static>),
+}
+
+/// What a link opens.
+#[utoipa::path(get, path = "/api/v1/public/shares/{token}/resolve", tag = "public", operation_id = "resolveShare",
+    params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$")),
+    responses((status = 200, body = ResolveOut<'static>), PublicFailure), security(()))]
+pub(super) fn resolve() {}
+
+/// The rows of a link's dashboard.
+#[utoipa::path(post, path = "/api/v1/public/shares/{token}/execute", tag = "public", operation_id = "executeShare",
+    params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$")),
+    request_body = ExecuteIn, responses((status = 200, body = ExecuteOut), PublicFailure), security(()))]
+pub(super) fn execute() {}
+
+/// The options of a filter.
+#[utoipa::path(get, path = "/api/v1/public/shares/{token}/filters/{filter_slug}/options", tag = "public",
+    operation_id = "listShareFilterOptions",
+    params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$"),
+        ("filter_slug" = String, Path, description = "The filter"),
+        ("search" = Option<String>, Query, description = "What the viewer typed, at most 128 characters", max_length = 128)),
+    responses((status = 200, body = OptionsOut<'static>), PublicFailure), security(()))]
+pub(super) fn options() {}

@@ -1,0 +1,310 @@
+//! From the outbox to the edge. A change and its outbox row commit together; whoever made the change
+//! pushes it at once and waits for the edge's word, and one loop pushes whatever was left behind.
+//!
+//! A push carries what is current when it is sent, so order and duplicates do not matter, and the edge
+//! refuses older revisions. Nothing here decides anything: it carries, and tries again.
+
+use crate::clock::Clock;
+use crate::random;
+use crate::store::outbox::Claimed;
+use crate::store::{Store, outbox};
+use http::header::CONTENT_TYPE;
+use shared::call::{SIGNATURE_HEADER, sign};
+use shared::model::key::Key;
+use shared::replica::{Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed};
+use shared::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// Longest that one push may take. Shorter than [`outbox::CLAIM`].
+const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest that a caller waits for the edge before the answer is `pending`.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest drain that a caller waits out; a gate asks for one lease at most, which is 2 s.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+/// How often the loop looks by itself.
+const POLL: Duration = Duration::from_secs(1);
+/// First pause after a failed push; it doubles with each further one.
+const FIRST_PAUSE_MS: u64 = 500;
+/// Longest pause.
+const LONGEST_PAUSE_MS: u64 = 60_000;
+/// A row that failed this often waits for a person: 15 minutes of trying.
+const PARK_AFTER: i64 = 20;
+
+/// Pushes changes; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Replication(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    key: Key,
+    url: String,
+    http: reqwest::Client,
+    wake: Notify,
+}
+
+/// More than a change adds to its record's bytes: a key of 32 digits, names and punctuation.
+const CHANGE_OVERHEAD_BYTES: usize = 128;
+
+/// What the edge has in force, by record key.
+type Confirmed = HashMap<String, (u64, Duration)>;
+
+impl Replication {
+    /// Pushes to the Worker at the origin `edge_url`, signed with `key`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when no HTTP client can be made.
+    pub(crate) fn new(store: Store, clock: Clock, key: Key, edge_url: &str) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(PUSH_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| Error::Internal(format!("HTTP client: {error}")))?;
+        let url = format!("{}{PUSH_PATH}", edge_url.trim_end_matches('/'));
+        Ok(Self(Arc::new(Inner { store, clock, key, url, http, wake: Notify::new() })))
+    }
+
+    /// Pushes records that the caller has just enqueued, in order, and waits until no request that begins
+    /// afterwards is served by an older rule. `false` when the edge did not confirm all of them in time:
+    /// the loop goes on trying.
+    ///
+    /// The push runs in a task of its own, so that a caller who hangs up does not stop it halfway.
+    pub(crate) async fn confirm(&self, keys: Vec<String>) -> bool {
+        if keys.is_empty() {
+            return true;
+        }
+        let inner = Arc::clone(&self.0);
+        let pushed = tokio::spawn(async move {
+            let mut drain = Duration::ZERO;
+            for batch in keys.chunks(MAX_CHANGES) {
+                match inner.deliver(batch).await {
+                    Some(batch) => drain = drain.max(batch),
+                    None => return None,
+                }
+            }
+            Some(drain)
+        });
+        let drain = match tokio::time::timeout(CONFIRM_TIMEOUT, pushed).await {
+            Ok(Ok(Some(drain))) if drain <= LONGEST_DRAIN => drain,
+            _ => {
+                self.0.wake.notify_one();
+                return false;
+            }
+        };
+        tokio::time::sleep(drain).await;
+        true
+    }
+
+    /// Pushes whatever is due, until it is told to stop.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        if let Err(error) = self.0.unpark().await {
+            tracing::warn!(%error, "parked changes stay parked");
+        }
+        loop {
+            let more = match self.0.push_due().await {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox cannot be read");
+                    false
+                }
+            };
+            if more && !*stop.borrow() {
+                continue;
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = self.0.wake.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Rows that were parked get another chance when the program starts.
+    async fn unpark(&self) -> Result<()> {
+        let mut session = self.store.write().await?;
+        let freed = outbox::unpark(&mut session, self.clock.now()).await?;
+        session.commit().await?;
+        if freed > 0 {
+            tracing::info!(freed, "parked changes are tried again");
+        }
+        Ok(())
+    }
+
+    /// Pushes one batch of due rows. `true` when there may be more.
+    async fn push_due(&self) -> Result<bool> {
+        let mut session = self.store.read().await?;
+        let backlog = outbox::backlog(&mut session, self.clock.now()).await?;
+        drop(session);
+        observe(backlog);
+        if backlog.depth == backlog.parked {
+            return Ok(false);
+        }
+        let mut session = self.store.write().await?;
+        let claimed = outbox::claim(&mut session, MAX_CHANGES, self.clock.now()).await?;
+        session.commit().await?;
+        let attempts: HashMap<&str, i64> =
+            claimed.iter().map(|Claimed { record_key, attempts }| (record_key.as_str(), *attempts)).collect();
+        let keys: Vec<String> = claimed.iter().map(|row| row.record_key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(false);
+        }
+        let pushed = self.push(&keys).await;
+        self.settle(&keys, &attempts, &pushed).await?;
+        Ok(keys.len() == MAX_CHANGES && pushed.is_ok())
+    }
+
+    /// Pushes a batch on its caller's behalf: `Some(drain)` when the edge has all of it.
+    async fn deliver(&self, keys: &[String]) -> Option<Duration> {
+        let pushed = self.push(keys).await;
+        if let Err(error) = self.settle(keys, &HashMap::new(), &pushed).await {
+            // The rows stay, and are pushed again: harmless.
+            tracing::warn!(%error, "receipts could not be noted");
+        }
+        let confirmed = pushed.ok()?;
+        keys.iter()
+            .map(|key| confirmed.get(key).map(|(_, drain)| *drain))
+            .try_fold(Duration::ZERO, |most, drain| drain.map(|drain| most.max(drain)))
+    }
+
+    /// Sends what is current of these records, and gives what the edge confirmed.
+    async fn push(&self, keys: &[String]) -> Result<Confirmed> {
+        let mut session = self.store.read().await?;
+        let mut batches = vec![Vec::new()];
+        let mut bytes = 0;
+        for key in keys {
+            let record = match outbox::record(&mut session, key).await {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                // One row that cannot be read must not hold up the others.
+                Err(error) => {
+                    tracing::error!(%error, record_key = key, "a record cannot be made");
+                    continue;
+                }
+            };
+            let json = serde_json::value::to_raw_value(&record)
+                .map_err(|error| Error::Internal(format!("record {key}: {error}")))?;
+            let size = json.get().len() + CHANGE_OVERHEAD_BYTES;
+            if bytes + size > MAX_PUSH_BYTES {
+                batches.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += size;
+            if let Some(batch) = batches.last_mut() {
+                batch.push(Change { key: key.clone(), record: json });
+            }
+        }
+        drop(session);
+        let mut confirmed = Confirmed::new();
+        for changes in batches {
+            if !changes.is_empty() {
+                confirmed.extend(self.send(Push { changes }).await?);
+            }
+        }
+        Ok(confirmed)
+    }
+
+    async fn send(&self, push: Push) -> Result<Confirmed> {
+        let failed = |reason: String| Error::Unavailable(format!("push: {reason}"));
+        let body = serde_json::to_vec(&push).map_err(|error| Error::Internal(format!("push: {error}")))?;
+        let signature = sign(&self.key, "POST", PUSH_PATH, &body, self.clock.now());
+        let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json");
+        let answer = request
+            .header(SIGNATURE_HEADER, signature)
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| failed(error.without_url().to_string()))?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(failed(format!("status {}", answer.status().as_u16())));
+        }
+        let pushed: Pushed = answer.json().await.map_err(|error| failed(error.without_url().to_string()))?;
+        Ok(pushed
+            .receipts
+            .into_iter()
+            .filter_map(|receipt| match receipt.outcome {
+                Outcome::InForce { revision, drain_ms } => {
+                    Some((receipt.key, (revision, Duration::from_millis(drain_ms))))
+                }
+                Outcome::Failed { reason } => {
+                    tracing::warn!(record_key = receipt.key, reason, "the edge did not take a change");
+                    None
+                }
+            })
+            .collect())
+    }
+
+    /// Notes what became of a push: confirmed rows go, the others wait longer each time.
+    async fn settle(
+        &self,
+        keys: &[String],
+        attempts: &HashMap<&str, i64>,
+        pushed: &Result<Confirmed>,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut session = self.store.write().await?;
+        for key in keys {
+            if let Some((revision, _)) = pushed.as_ref().ok().and_then(|confirmed| confirmed.get(key)) {
+                outbox::settle(&mut session, key, *revision).await?;
+                count("confirmed");
+                continue;
+            }
+            count("failed");
+            let attempts = attempts.get(key.as_str()).copied().unwrap_or_default() + 1;
+            let error = pushed.as_ref().err().map_or_else(|| "not confirmed".to_owned(), ToString::to_string);
+            let parked = (attempts >= PARK_AFTER).then_some(now);
+            if parked.is_some() {
+                tracing::error!(
+                    record_key = key,
+                    attempts,
+                    error,
+                    "a change is parked: the edge does not learn it"
+                );
+                count("parked");
+            }
+            outbox::postpone(&mut session, key, now.plus(pause(attempts)?), parked, &error).await?;
+        }
+        session.commit().await
+    }
+}
+
+/// How long to wait after `attempts` failures: doubling, with jitter of up to a half, so that rows that failed
+/// together are not tried together.
+fn pause(attempts: i64) -> Result<Duration> {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    let whole = FIRST_PAUSE_MS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_MS);
+    let jitter = u64::from(u16::from_be_bytes(random::bytes()?)) % (whole / 2 + 1);
+    Ok(Duration::from_millis(whole - jitter))
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("postern_push_total", "outcome" => outcome).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^53")]
+fn observe(backlog: outbox::Backlog) {
+    metrics::gauge!("postern_outbox_depth").set(backlog.depth as f64);
+    metrics::gauge!("postern_outbox_parked").set(backlog.parked as f64);
+    metrics::gauge!("postern_outbox_lag_seconds").set(backlog.lag.as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        for (attempts, whole) in
+            [(1, 500), (2, 1_000), (5, 8_000), (8, 60_000), (20, 60_000), (i64::MAX, 60_000)]
+        {
+            let pause = u64::try_from(pause(attempts).unwrap().as_millis()).unwrap();
+            assert!((whole / 2..=whole).contains(&pause), "{attempts}: {pause}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The whole URL map.
+
+use crate::handler::{Rejection, audit, dashboard, data_source, health, internal, share};
+use crate::observe;
+use crate::openapi::Document;
+use crate::service::Service;
+use axum::Router;
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
+use axum::routing::post;
+use http::{HeaderValue, header};
+use shared::Error;
+use shared::call::{EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH};
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// Where the API's description is served.
+const DOCUMENT_PATH: &str = "/openapi.json";
+
+/// Everything that is documented.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(share::list))
+        .routes(routes!(share::get, share::amend, share::revoke))
+        .routes(routes!(share::rotate))
+        .routes(routes!(share::create, share::list_of))
+        .routes(routes!(dashboard::create, dashboard::list))
+        .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
+        .routes(routes!(data_source::create, data_source::list))
+        .routes(routes!(data_source::get, data_source::delete))
+        .routes(routes!(audit::list))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::version))
+        .routes(routes!(health::metrics))
+}
+
+/// The router that is served.
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    let (documented, document) = routes().split_for_parts();
+    let pages = Router::<Arc<Service>>::from(SwaggerUi::new("/docs").url(DOCUMENT_PATH, document))
+        .layer(map_response(allow_own_scripts));
+    let routes = documented
+        .merge(pages)
+        // Signed by the edge, and nobody else's business.
+        .route(EXECUTE_PATH, post(internal::execute))
+        .route(OPTIONS_PATH, post(internal::options))
+        .route(RECORD_PATH, post(internal::record))
+        .fallback(async || Rejection(Error::NotFound("path")))
+        .with_state(service)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(observe::route));
+    Router::new().fallback_service(routes).layer(from_fn(observe::requests))
+}
+
+/// The documentation's page runs its own scripts; its style sheet is partly inline.
+async fn allow_own_scripts(mut response: Response) -> Response {
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+        connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}

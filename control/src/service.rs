@@ -1,0 +1,36 @@
+//! What every request has at hand.
+
+use crate::clock::Clock;
+use crate::data::DataPlane;
+use crate::limit::Limit;
+use crate::replication::Replication;
+use crate::store::Store;
+use shared::model::key::KeyRing;
+use shared::model::share::Share;
+use shared::model::token::Token;
+
+/// One control plane.
+pub struct Service {
+    pub(crate) store: Store,
+    pub(crate) ring: KeyRing,
+    pub(crate) clock: Clock,
+    /// Origin of share links, without a trailing slash.
+    pub(crate) public_url: String,
+    pub(crate) replication: Replication,
+    pub(crate) data: DataPlane,
+    pub(crate) limit: Limit,
+}
+
+impl Service {
+    /// The current token of a share and the page that it opens. `None` when the share is revoked, or when
+    /// the root key that made the token is gone.
+    pub(crate) fn link(&self, share: &Share) -> Option<(String, String)> {
+        if share.revoked_at.is_some() {
+            return None;
+        }
+        let keys = self.ring.epoch(&share.key_epoch)?;
+        let token = Token::derive(keys, share.id, share.generation, &share.nonce);
+        let url = format!("{}/share/{}", self.public_url, token.expose());
+        Some((token.expose().to_owned(), url))
+    }
+}

@@ -1,0 +1,53 @@
+//! What an `Idempotency-Key` made.
+
+use super::{Session, execute, fault, id, query};
+use shared::time::Millis;
+use shared::{Error, Result};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long a key is remembered.
+pub(crate) const LIFE: Duration = Duration::from_hours(24);
+
+/// Claims a key for a request that makes or changes `resource`. `None`: go on; `Some`: the request was
+/// done before, and this is what it made.
+///
+/// The row is written first, so that of two equal requests at once the second waits for the first one's
+/// transaction and then finds what it did.
+///
+/// # Errors
+/// [`Error::IdempotencyMismatch`] when the key was used with another request.
+pub(crate) async fn claim(
+    session: &mut Session,
+    organization: Uuid,
+    (key, request_hash): (&str, &str),
+    resource: Uuid,
+    now: Millis,
+) -> Result<Option<Uuid>> {
+    const FORGET: &str = "DELETE FROM idempotency
+        WHERE organization_id = $1 AND idempotency_key = $2 AND created_at <= $3";
+    const INSERT: &str = "INSERT INTO idempotency
+            (organization_id, idempotency_key, request_hash, resource_id, created_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    const SELECT: &str = "SELECT request_hash, resource_id FROM idempotency
+        WHERE organization_id = $1 AND idempotency_key = $2";
+    let organization = organization.to_string();
+    execute!(&mut *session, FORGET, &organization, key, oldest(now).0).map_err(fault)?;
+    let made = execute!(&mut *session, INSERT, &organization, key, request_hash, resource.to_string(), now.0)
+        .map_err(fault)?;
+    if made > 0 {
+        return Ok(None);
+    }
+    let (hash, resource) =
+        query!(session, fetch_one, (String, String), SELECT, &organization, key).map_err(fault)?;
+    if hash == request_hash { Ok(Some(id(&resource)?)) } else { Err(Error::IdempotencyMismatch) }
+}
+
+/// Forgets keys that are too old.
+pub(crate) async fn sweep(session: &mut Session, now: Millis) -> Result<u64> {
+    execute!(session, "DELETE FROM idempotency WHERE created_at <= $1", oldest(now).0).map_err(fault)
+}
+
+fn oldest(now: Millis) -> Millis {
+    Millis(now.0.saturating_sub(i64::try_from(LIFE.as_millis()).unwrap_or(i64::MAX)))
+}

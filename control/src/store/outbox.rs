@@ -1,0 +1,185 @@
+//! What the edge has yet to learn: rows are enqueued in the transaction of the change, claimed by a
+//! pusher, and settled by the edge's receipts.
+//!
+//! A row names a record and the least revision that the edge must confirm. Revisions only grow, so a
+//! late receipt for an older one can never settle a newer change.
+
+use super::share::Row as ShareRow;
+use super::{Session, document, execute, fault, id, query, signed, unsigned};
+use shared::Result;
+use shared::model::dashboard::Definition;
+use shared::model::share::{Share, State, Target};
+use shared::replica::{Live, Organization, Record, SCHEMA, ShareView, TargetView};
+use shared::time::Millis;
+use std::time::Duration;
+
+/// How long a claim lasts: longer than one push may take. A crashed pusher's rows are free again after it.
+pub(crate) const CLAIM: Duration = Duration::from_secs(6);
+
+/// A row that its claimer must push.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Claimed {
+    /// The record.
+    pub(crate) record_key: String,
+    /// Failed pushes so far.
+    pub(crate) attempts: i64,
+}
+
+/// Enqueues one record, claimed by the caller, who pushes it right after the commit.
+pub(crate) async fn enqueue(session: &mut Session, key: &str, revision: u64, now: Millis) -> Result<()> {
+    const SQL: &str = "INSERT INTO outbox
+            (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
+        VALUES ($1, $2, $3, 0, $3, $4)
+        ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
+            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL";
+    execute!(session, SQL, key, signed(revision), now.0, now.plus(CLAIM).0).map_err(fault)?;
+    Ok(())
+}
+
+/// Enqueues the current tokens of all shares of a dashboard and gives their record keys.
+pub(crate) async fn enqueue_all(
+    session: &mut Session,
+    dashboard: uuid::Uuid,
+    now: Millis,
+) -> Result<Vec<String>> {
+    const SQL: &str = "INSERT INTO outbox
+            (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
+        SELECT t.record_key, s.revision, $1, 0, $1, $2
+        FROM share s JOIN share_token t ON t.share_id = s.id
+        WHERE s.dashboard_id = $3 AND t.retired_at IS NULL
+        ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
+            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL
+        RETURNING record_key";
+    let rows = query!(session, fetch_all, (String,), SQL, now.0, now.plus(CLAIM).0, dashboard.to_string())
+        .map_err(fault)?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+/// Claims rows that are due, oldest first.
+pub(crate) async fn claim(session: &mut Session, limit: usize, now: Millis) -> Result<Vec<Claimed>> {
+    // The outer condition is checked again by PostgreSQL when another pusher held the row.
+    const SQL: &str = "UPDATE outbox SET claimed_until = $1
+        WHERE claimed_until <= $2 AND record_key IN (
+            SELECT record_key FROM outbox
+            WHERE parked_at IS NULL AND next_attempt_at <= $2 AND claimed_until <= $2
+            ORDER BY next_attempt_at LIMIT $3)
+        RETURNING record_key, attempts";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    query!(session, fetch_all, Claimed, SQL, now.plus(CLAIM).0, now.0, limit).map_err(fault)
+}
+
+/// The edge has `revision` of a record in force: the row goes, unless it wants a newer one.
+pub(crate) async fn settle(session: &mut Session, key: &str, revision: u64) -> Result<()> {
+    const SQL: &str = "DELETE FROM outbox WHERE record_key = $1 AND revision <= $2";
+    execute!(session, SQL, key, signed(revision)).map_err(fault)?;
+    Ok(())
+}
+
+/// A push failed: try again at `next`, or never by itself when `parked`.
+pub(crate) async fn postpone(
+    session: &mut Session,
+    key: &str,
+    next: Millis,
+    parked: Option<Millis>,
+    error: &str,
+) -> Result<()> {
+    const SQL: &str = "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = $1, claimed_until = 0,
+            parked_at = $2, last_error = $3
+        WHERE record_key = $4";
+    execute!(session, SQL, next.0, parked.map(|at| at.0), error, key).map_err(fault)?;
+    Ok(())
+}
+
+/// Gives parked rows another chance, as at start-up.
+pub(crate) async fn unpark(session: &mut Session, now: Millis) -> Result<u64> {
+    const SQL: &str = "UPDATE outbox SET parked_at = NULL, attempts = 0, next_attempt_at = $1
+        WHERE parked_at IS NOT NULL";
+    execute!(session, SQL, now.0).map_err(fault)
+}
+
+/// How far behind the edge may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Rows that wait.
+    pub(crate) depth: u64,
+    /// Rows that nobody pushes any more.
+    pub(crate) parked: u64,
+    /// Age of the oldest row that is not parked; zero when there is none.
+    pub(crate) lag: Duration,
+}
+
+pub(crate) async fn backlog(session: &mut Session, now: Millis) -> Result<Backlog> {
+    const SQL: &str = "SELECT COUNT(*), COUNT(parked_at),
+            MIN(CASE WHEN parked_at IS NULL THEN enqueued_at END) FROM outbox";
+    let (depth, parked, oldest) = query!(session, fetch_one, (i64, i64, Option<i64>), SQL).map_err(fault)?;
+    Ok(Backlog {
+        depth: unsigned(depth),
+        parked: unsigned(parked),
+        lag: oldest.map_or(Duration::ZERO, |oldest| now.since(Millis(oldest))),
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct CurrentRow {
+    #[sqlx(flatten)]
+    share: ShareRow,
+    token_generation: i64,
+    organization_slug: String,
+    organization_name: String,
+    definition: String,
+    version: i64,
+}
+
+/// What the edge should know of a record now; `None` for a key that was never issued.
+pub(crate) async fn record(session: &mut Session, key: &str) -> Result<Option<Record>> {
+    const SQL: &str = "SELECT s.*, t.generation AS token_generation, o.slug AS organization_slug,
+            o.name AS organization_name, d.definition, d.version
+        FROM share_token t
+        JOIN share s ON s.id = t.share_id
+        JOIN organization o ON o.id = s.organization_id
+        JOIN dashboard d ON d.id = s.dashboard_id
+        WHERE t.record_key = $1";
+    let Some(row) = query!(session, fetch_optional, CurrentRow, SQL, key).map_err(fault)? else {
+        return Ok(None);
+    };
+    let definition = document::<Definition>(&row.definition)?;
+    let organization = Organization {
+        id: id(&row.share.organization_id)?,
+        slug: row.organization_slug,
+        name: row.organization_name,
+    };
+    let share = row.share.into_domain()?;
+    if share.state == State::Live && share.generation == unsigned(row.token_generation) {
+        Ok(Some(live(share, organization, &definition, unsigned(row.version))))
+    } else {
+        Ok(Some(Record::tombstone(share.revision)))
+    }
+}
+
+fn live(share: Share, organization: Organization, definition: &Definition, version: u64) -> Record {
+    let Target::Dashboard(dashboard) = share.target;
+    Record {
+        schema: SCHEMA,
+        revision: share.revision,
+        live: Some(Live {
+            organization,
+            share: ShareView {
+                id: share.id,
+                name: share.name,
+                share_type: share.share_type,
+                generation: share.generation,
+                expires_at: share.expires_at,
+            },
+            rules: share.rules,
+            target: TargetView::Dashboard(definition.view(dashboard, version)),
+        }),
+    }
+}
+
+/// Record keys of a share that the edge has yet to learn about, tombstones first.
+pub(crate) async fn pending_of(session: &mut Session, share: uuid::Uuid) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT o.record_key FROM outbox o JOIN share_token t ON t.record_key = o.record_key
+        WHERE t.share_id = $1 ORDER BY t.generation";
+    let rows = query!(session, fetch_all, (String,), SQL, share.to_string()).map_err(fault)?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}

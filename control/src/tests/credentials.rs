@@ -1,0 +1,155 @@
+//! Every route that needs a key, with none, with a false one, with a weak one, and with another organization's.
+
+use super::world::{World, definition};
+use crate::auth::Scope;
+use http::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use utoipa::openapi::path::Operation;
+
+/// What each route needs. Taken from the documentation, so a new route is tried as soon as it is documented.
+fn guarded() -> Vec<(Method, String, Scope)> {
+    let (_, document) = crate::router::routes().split_for_parts();
+    let mut routes = Vec::new();
+    for (path, item) in document.paths.paths {
+        let operations: [(Method, Option<Operation>); 5] = [
+            (Method::GET, item.get),
+            (Method::POST, item.post),
+            (Method::PUT, item.put),
+            (Method::PATCH, item.patch),
+            (Method::DELETE, item.delete),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            let security = serde_json::to_value(operation.security).unwrap();
+            if let Some(scope) = security[0]["api_key"][0].as_str() {
+                routes.push((method, path.clone(), Scope::parse(scope).unwrap()));
+            }
+        }
+    }
+    routes
+}
+
+/// A body that would be taken.
+async fn body(world: &World, method: &Method, path: &str) -> Option<Value> {
+    let source = world.source().await;
+    match (method.as_str(), path) {
+        ("POST" | "PUT", "/api/v1/dashboards" | "/api/v1/dashboards/{id}") => Some(definition(&source)),
+        ("POST", "/api/v1/data-sources") => {
+            Some(json!({"name": "x", "kind": "sqlite", "file": "weather.db"}))
+        }
+        ("POST", "/api/v1/dashboards/{id}/shares") => Some(json!({"name": "x", "share_type": "link"})),
+        ("PATCH", _) => Some(json!({"name": "x"})),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_route_asks_for_a_key_and_its_scope() {
+    let world = World::new().await;
+    let dashboard = world.dashboard().await;
+    let routes = guarded();
+    assert_eq!(routes.len(), 17, "{routes:?}");
+    for (method, template, scope) in routes {
+        let path = template.replace("{id}", &dashboard);
+        let body = body(&world, &method, &template).await.map(|body| body.to_string());
+        let call =
+            async |headers: &[(&str, &str)]| world.raw(method.clone(), &path, body.clone(), headers).await;
+        let answer = call(&[]).await;
+        answer.refused(401, "UNAUTHORIZED");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        let unknown = crate::auth::new_key().unwrap();
+        let unknown = secrecy::ExposeSecret::expose_secret(&unknown).to_owned();
+        for bad in [
+            "Bearer",
+            "Bearer pk_",
+            "Basic abc",
+            &format!("Bearer {unknown}"),
+            &format!("Bearer {}x", world.key),
+        ] {
+            call(&[("authorization", bad)]).await.refused(401, "UNAUTHORIZED");
+        }
+        let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+        let weak = world.key("acme", &others).await;
+        let answer = call(&[("x-api-key", &weak)]).await;
+        answer.refused(403, "FORBIDDEN");
+        assert!(answer.body["error"].as_str().unwrap().contains(scope.name()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_anothers_is_not_there() {
+    let world = World::new().await;
+    let share = world.share().await;
+    let (id, dashboard) = (share["id"].as_str().unwrap(), share["dashboard_id"].as_str().unwrap());
+    let shown = world.get(&format!("/api/v1/dashboards/{dashboard}")).await.ok(200).body;
+    let source = shown["data_source_id"].as_str().unwrap();
+    let stranger = world.key("globex", &Scope::ALL).await;
+    let mut statuses = BTreeSet::new();
+    for (method, template, _) in guarded() {
+        let own = match template.as_str() {
+            path if path.contains("dashboard-shares") => id,
+            path if path.contains("data-sources") => source,
+            _ => dashboard,
+        };
+        let path = template.replace("{id}", own);
+        let body = body(&world, &method, &template).await.map(|body| body.to_string());
+        let answer = world.raw(method.clone(), &path, body, &[("x-api-key", &stranger)]).await;
+        statuses.insert(answer.status.as_u16());
+        match (method.as_str(), template.contains("{id}")) {
+            (_, true) => answer.refused(404, "NOT_FOUND"),
+            ("GET", false) if template.contains("audit") => assert_eq!(answer.body["total"], 2),
+            ("GET", false) => assert_eq!(answer.body["total"], 0, "{template}"),
+            // A definition on a source that is another's.
+            ("POST", false) if template.contains("dashboards") => answer.refused(422, "VALIDATION_ERROR"),
+            _ => assert_eq!(answer.status, 201),
+        }
+    }
+    assert_eq!(statuses, BTreeSet::from([200, 201, 404, 422]));
+    assert_eq!(world.get(&format!("/api/v1/dashboard-shares/{id}")).await.ok(200).body, share);
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_at_once() {
+    let world = World::new().await;
+    let organization = crate::manage::key::organization(&world.app.service, "acme").await.unwrap();
+    let keys = crate::manage::key::list(&world.app.service, &organization).await.unwrap();
+    world.get("/api/v1/dashboards").await.ok(200);
+    assert!(crate::manage::key::revoke(&world.app.service, &organization, keys[0].id).await.unwrap());
+    world.get("/api/v1/dashboards").await.refused(401, "UNAUTHORIZED");
+    assert!(!crate::manage::key::revoke(&world.app.service, &organization, keys[0].id).await.unwrap());
+}
+
+#[tokio::test]
+async fn too_many_requests_are_told_when_to_come_back() {
+    let world = World::throttled(3).await;
+    for _ in 0..3 {
+        world.raw(Method::GET, "/api/v1/dashboards", None, &[]).await.refused(401, "UNAUTHORIZED");
+    }
+    let answer = world.raw(Method::GET, "/api/v1/dashboards", None, &[]).await;
+    answer.refused(429, "RATE_LIMITED");
+    let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    world.raw(Method::GET, "/livez", None, &[]).await.ok(200);
+}
+
+#[tokio::test]
+async fn no_store_holds_a_token_or_a_key() {
+    let world = World::new().await;
+    let share = world.share().await;
+    world.delete(&format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap())).await.ok(200);
+    let url = secrecy::ExposeSecret::expose_secret(&world.config.database_url).to_owned();
+    let file = url.strip_prefix("sqlite://").unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes.extend(std::fs::read(format!("{file}-wal")).unwrap());
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("Public link"));
+    for secret in [
+        share["token"].as_str().unwrap(),
+        &share["token"].as_str().unwrap()[4..36],
+        &world.key,
+        super::world::ROOT,
+    ] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}

@@ -1,0 +1,126 @@
+//! A stand-in for the Worker: takes signed pushes, keeps the newest revision of each record, and fails on
+//! request.
+
+use crate::clock::Clock;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use shared::call::{SIGNATURE_HEADER, verify};
+use shared::model::key::Key;
+use shared::replica::{Outcome, PUSH_PATH, Push, Pushed, Receipt, Record};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// What the edge does with pushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Takes them.
+    Takes,
+    /// Answers 500.
+    Fails,
+    /// Answers, but takes nothing.
+    Refuses,
+}
+
+pub(super) struct Edge {
+    pub(super) url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key: Key,
+    clock: Clock,
+    mood: Mutex<Mood>,
+    drain_ms: Mutex<u64>,
+    /// Every change that was taken, in order.
+    log: Mutex<Vec<(String, u64)>>,
+    records: watch::Sender<HashMap<String, Record>>,
+}
+
+impl Edge {
+    pub(super) async fn start(key: Key, clock: Clock) -> Self {
+        let shared = Arc::new(Shared {
+            key,
+            clock,
+            mood: Mutex::new(Mood::Takes),
+            drain_ms: Mutex::new(0),
+            log: Mutex::default(),
+            records: watch::channel(HashMap::new()).0,
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().route(PUSH_PATH, post(take)).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum_serve(listener, router).await });
+        Self { url, shared }
+    }
+
+    pub(super) fn set(&self, mood: Mood) {
+        *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    pub(super) fn drain(&self, millis: u64) {
+        *self.shared.drain_ms.lock().unwrap() = millis;
+    }
+
+    /// Records by key.
+    pub(super) fn records(&self) -> HashMap<String, Record> {
+        self.shared.records.borrow().clone()
+    }
+
+    /// Keys in the order in which they came.
+    pub(super) fn log(&self) -> Vec<(String, u64)> {
+        self.shared.log.lock().unwrap().clone()
+    }
+
+    /// Waits for the next push that is looked at.
+    pub(super) async fn changed(&self) {
+        self.shared.records.subscribe().changed().await.unwrap();
+    }
+
+    /// Records that open something.
+    pub(super) fn live(&self) -> Vec<Record> {
+        self.records().into_values().filter(|record| record.live.is_some()).collect()
+    }
+}
+
+/// The accept loop of the program itself, so that the tests need no other server.
+async fn axum_serve(listener: TcpListener, router: Router) {
+    let (_stop, stopped) = watch::channel(false);
+    crate::server::serve(listener, router, 100, stopped).await;
+}
+
+async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let signature = headers.get(SIGNATURE_HEADER).map(|value| value.to_str().unwrap()).unwrap_or_default();
+    if !verify([&edge.key], signature, ("POST", PUSH_PATH, &body), edge.clock.now()) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let mood = *edge.mood.lock().unwrap();
+    if mood == Mood::Fails {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let push: Push = serde_json::from_slice(&body).unwrap();
+    let drain_ms = *edge.drain_ms.lock().unwrap();
+    let mut receipts = Vec::new();
+    edge.records.send_modify(|records| {
+        for change in push.changes {
+            let outcome = if mood == Mood::Refuses {
+                Outcome::Failed { reason: "told to".to_owned() }
+            } else {
+                let record = Record::parse(change.record.get().as_bytes()).unwrap();
+                edge.log.lock().unwrap().push((change.key.clone(), record.revision));
+                let newest = records.get(&change.key).map_or(0, |held| held.revision).max(record.revision);
+                if newest == record.revision {
+                    records.insert(change.key.clone(), record);
+                }
+                Outcome::InForce { revision: newest, drain_ms }
+            };
+            receipts.push(Receipt { key: change.key, outcome });
+        }
+    });
+    axum::Json(Pushed { receipts }).into_response()
+}

@@ -1,0 +1,58 @@
+//! What is logged, at its loudest, holds no secret.
+
+use super::edge::Mood;
+use super::world::{ROOT, World};
+use http::Method;
+use serde_json::json;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_holds_a_secret() {
+    let lines = Lines::default();
+    let subscriber =
+        tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
+    let guard = tracing::subscriber::set_default(subscriber.finish());
+    let world = World::new().await;
+    let share = world.share().await;
+    let token = share["token"].as_str().unwrap();
+    let url = "postgres://reader:hunter2@127.0.0.1:1/d";
+    world.post("/api/v1/data-sources", json!({"name": "pg", "kind": "postgres", "url": url})).await.ok(201);
+    world.get(&format!("/share/{token}")).await.refused(404, "NOT_FOUND");
+    world.get(&format!("/api/v1/dashboards/{token}")).await.refused(404, "NOT_FOUND");
+    world
+        .raw(Method::GET, "/api/v1/audit", None, &[("x-api-key", "pk_typo")])
+        .await
+        .refused(401, "UNAUTHORIZED");
+    world.edge.set(Mood::Fails);
+    let path = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+    world.delete(&path).await.ok(202);
+    drop(guard);
+    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(logged.contains("/api/v1/dashboards/{id}/shares"), "the log is read");
+    for secret in [token, &world.key, "hunter2", "pk_typo", ROOT] {
+        assert!(!logged.contains(secret), "{secret} is logged");
+    }
+}

@@ -1,0 +1,69 @@
+//! What happens when the edge is out of reach, and after.
+
+use super::edge::Mood;
+use super::world::{ROOT, World};
+use serde_json::json;
+use shared::call::RECORD_PATH;
+use shared::model::key::KeyRing;
+use shared::model::token::locate;
+use std::time::Duration;
+
+#[tokio::test]
+async fn what_the_edge_did_not_take_is_pending_and_delivered_later() {
+    for world in World::all().await {
+        for mood in [Mood::Fails, Mood::Refuses] {
+            world.edge.set(Mood::Takes);
+            let dashboard = world.dashboard_named(&format!("{mood:?}").to_lowercase()).await;
+            let share = world.share_of(&dashboard).await;
+            let path = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+            world.edge.set(mood);
+            let rotated = world.post(&format!("{path}/rotate"), json!({})).await.ok(202).body;
+            assert_eq!(rotated["effective"], "pending");
+            assert_eq!(world.get(&path).await.body["effective"], "pending");
+            let revoked = world.delete(&path).await.ok(202).body;
+            assert_eq!((&revoked["revoked"], &revoked["effective"]), (&json!(true), &json!("pending")));
+            assert_eq!(world.edge.live().len(), 1, "the edge knows only what it took");
+            assert_eq!(world.get("/readyz?verbose").await.ok(200).body["ready"], true);
+            world.pass(Duration::from_secs(61));
+            let late = world.get("/readyz?verbose").await.ok(503).body;
+            assert!(late["outbox_lag_ms"].as_u64().unwrap() >= 61_000);
+
+            world.edge.set(Mood::Takes);
+            world.until_delivered(&path).await;
+            assert!(world.edge.live().is_empty());
+            assert_eq!(world.delete(&path).await.ok(200).body["effective"], "live");
+            world.get("/readyz").await.ok(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_waits_until_leases_have_ended() {
+    let world = World::new().await;
+    let share = world.share().await;
+    world.edge.drain(300);
+    let before = std::time::Instant::now();
+    world.delete(&format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap())).await.ok(200);
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    // A drain that no gate asks for is not waited out, and not called done.
+    world.edge.drain(60_000);
+    let dashboard = share["dashboard_id"].as_str().unwrap();
+    let path = format!("/api/v1/dashboards/{dashboard}/shares");
+    world.post(&path, json!({"name": "x", "share_type": "link"})).await.ok(202);
+}
+
+#[tokio::test]
+async fn a_lost_record_is_told_to_the_edge_alone() {
+    let world = World::new().await;
+    let share = world.share().await;
+    let ring = KeyRing::parse(ROOT, None).unwrap();
+    let key = locate(&ring, share["token"].as_str().unwrap()).unwrap();
+    let record = world.signed(RECORD_PATH, &json!({"key": key.as_str()})).await.ok(200).body;
+    assert_eq!(record, serde_json::to_value(&world.edge.records()[key.as_str()]).unwrap());
+    world.signed(RECORD_PATH, &json!({"key": "0".repeat(32)})).await.refused(404, "NOT_FOUND");
+    world.signed(RECORD_PATH, &json!({"key": "x"})).await.refused(404, "NOT_FOUND");
+    world.post(RECORD_PATH, json!({"key": key.as_str()})).await.refused(401, "UNAUTHORIZED");
+    world.delete(&format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap())).await.ok(200);
+    let record = world.signed(RECORD_PATH, &json!({"key": key.as_str()})).await.ok(200).body;
+    assert_eq!(record, json!({"schema": 1, "revision": 2, "live": null}));
+}
