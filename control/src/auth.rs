@@ -14,6 +14,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use shared::call::{CLIENT_HEADER, vouched};
 use shared::{Error, Result};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -140,12 +141,23 @@ impl<N: Need> FromRequestParts<Arc<Service>> for Caller<N> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Rejection> {
-        let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
+        let peer = caller_of(service, parts);
         let key = authenticate(service, &parts.headers, peer).await?;
         if !key.scopes.contains(&N::SCOPE) {
             return Err(Error::Forbidden { scope: N::SCOPE.name() }.into());
         }
         Ok(Self { actor: Actor::key(key.organization, key.id), need: PhantomData })
+    }
+}
+
+/// Who calls: whom the edge vouches for when it forwards, else the other end of the connection.
+fn caller_of(service: &Service, parts: &Parts) -> Peer {
+    let value = parts.headers.get(CLIENT_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let keys = service.ring.iter().map(|keys| &keys.origin);
+    let call = (parts.method.as_str(), parts.uri.path());
+    match vouched(keys, value, call, service.clock.now()) {
+        Some(client) => Peer::of(client),
+        None => parts.extensions.get::<Peer>().copied().unwrap_or_default(),
     }
 }
 

@@ -137,7 +137,7 @@ impl Inner {
     }
 
     /// Pushes one batch of due rows. `true` when there may be more.
-    async fn push_due(&self) -> Result<bool> {
+    async fn push_due(self: &Arc<Self>) -> Result<bool> {
         let mut session = self.store.read().await?;
         let backlog = outbox::backlog(&mut session, self.clock.now()).await?;
         drop(session);
@@ -148,15 +148,29 @@ impl Inner {
         let mut session = self.store.write().await?;
         let claimed = outbox::claim(&mut session, MAX_CHANGES, self.clock.now()).await?;
         session.commit().await?;
-        let attempts: HashMap<&str, i64> =
-            claimed.iter().map(|Claimed { record_key, attempts }| (record_key.as_str(), *attempts)).collect();
         let keys: Vec<String> = claimed.iter().map(|row| row.record_key.clone()).collect();
+        let attempts: HashMap<String, i64> =
+            claimed.into_iter().map(|Claimed { record_key, attempts }| (record_key, attempts)).collect();
         if keys.is_empty() {
             return Ok(false);
         }
         let pushed = self.push(&keys).await;
-        self.settle(&keys, &attempts, &pushed).await?;
-        Ok(keys.len() == MAX_CHANGES && pushed.is_ok())
+        // `live` must not be said before the drain is over, and other rows must not wait for it.
+        let drain = pushed.iter().flat_map(HashMap::values).map(|(_, drain)| *drain).max();
+        let more = keys.len() == MAX_CHANGES && pushed.is_ok();
+        match drain.filter(|drain| !drain.is_zero()) {
+            None => self.settle(&keys, &attempts, &pushed).await?,
+            Some(drain) => {
+                let inner = Arc::clone(self);
+                tokio::spawn(async move {
+                    tokio::time::sleep(drain.min(LONGEST_DRAIN)).await;
+                    if let Err(error) = inner.settle(&keys, &attempts, &pushed).await {
+                        tracing::warn!(%error, "receipts could not be noted");
+                    }
+                });
+            }
+        }
+        Ok(more)
     }
 
     /// Pushes a batch on its caller's behalf: `Some(drain)` when the edge has all of it.
@@ -172,8 +186,40 @@ impl Inner {
             .try_fold(Duration::ZERO, |most, drain| drain.map(|drain| most.max(drain)))
     }
 
-    /// Sends what is current of these records, and gives what the edge confirmed.
+    /// Sends what is current of these records, and gives what the edge confirmed. Where the edge is ahead of the
+    /// database, the share is raised above it and sent once more: a newer revision of another history confirms
+    /// nothing.
     async fn push(&self, keys: &[String]) -> Result<Confirmed> {
+        let (mut confirmed, ahead) = self.push_current(keys).await?;
+        if ahead.is_empty() {
+            return Ok(confirmed);
+        }
+        let mut session = self.store.write().await?;
+        let mut again = Vec::new();
+        for (key, in_force) in ahead {
+            let raised = outbox::overtake(&mut session, &key, in_force, self.clock.now()).await?;
+            if !raised.is_empty() {
+                tracing::error!(
+                    record_key = key,
+                    in_force,
+                    "the edge was ahead of the database: was a backup restored?"
+                );
+            }
+            again.extend(raised);
+        }
+        session.commit().await?;
+        for key in &again {
+            confirmed.remove(key);
+        }
+        if !again.is_empty() {
+            confirmed.extend(self.push_current(&again).await?.0);
+        }
+        Ok(confirmed)
+    }
+
+    /// Sends what is current of these records: what the edge confirmed, and where it has a newer revision.
+    async fn push_current(&self, keys: &[String]) -> Result<(Confirmed, Vec<(String, u64)>)> {
+        let mut sent = HashMap::new();
         let mut session = self.store.read().await?;
         let mut batches = vec![Vec::new()];
         let mut bytes = 0;
@@ -196,6 +242,7 @@ impl Inner {
                 bytes = 0;
             }
             bytes += size;
+            sent.insert(key.as_str(), record.revision);
             if let Some(batch) = batches.last_mut() {
                 batch.push(Change { key: key.clone(), record: json });
             }
@@ -207,7 +254,12 @@ impl Inner {
                 confirmed.extend(self.send(Push { changes }).await?);
             }
         }
-        Ok(confirmed)
+        let ahead = confirmed
+            .iter()
+            .filter(|(key, (revision, _))| sent.get(key.as_str()).is_some_and(|sent| revision > sent))
+            .map(|(key, (revision, _))| (key.clone(), *revision))
+            .collect();
+        Ok((confirmed, ahead))
     }
 
     async fn send(&self, push: Push) -> Result<Confirmed> {
@@ -244,7 +296,7 @@ impl Inner {
     async fn settle(
         &self,
         keys: &[String],
-        attempts: &HashMap<&str, i64>,
+        attempts: &HashMap<String, i64>,
         pushed: &Result<Confirmed>,
     ) -> Result<()> {
         let now = self.clock.now();
@@ -256,7 +308,7 @@ impl Inner {
                 continue;
             }
             count("failed");
-            let attempts = attempts.get(key.as_str()).copied().unwrap_or_default() + 1;
+            let attempts = attempts.get(key).copied().unwrap_or_default() + 1;
             let error = pushed.as_ref().err().map_or_else(|| "not confirmed".to_owned(), ToString::to_string);
             let parked = (attempts >= PARK_AFTER).then_some(now);
             if parked.is_some() {

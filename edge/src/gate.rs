@@ -83,13 +83,13 @@ impl DurableObject for ShareGate {
 
 impl ShareGate {
     async fn push(&self, key: &str, record: String) -> Result<Outcome> {
-        let head = match Head::parse(record.as_bytes()) {
+        let announced = match Head::parse(record.as_bytes()) {
             Ok(head) => head,
             Err(unreadable) => return Ok(Outcome::Failed { reason: unreadable.to_string() }),
         };
         let held = self.load()?;
         let pushed =
-            gate::push(held.as_ref().map(|held| &held.stored), &self.memory.get(), head.revision, now());
+            gate::push(held.as_ref().map(|held| &held.stored), &self.memory.get(), announced.revision, now());
         if let Some(stored) = pushed.taken {
             self.save(&Held { key: key.to_owned(), record, stored })?;
             self.state.storage().set_alarm(std::time::Duration::ZERO).await?;

@@ -12,6 +12,6 @@ use wasm_bindgen::prelude::*;
 
 /// Every request enters here. Not an async export: an answer that needs no waiting needs no promise.
 #[wasm_bindgen]
-pub fn fetch(request: runtime::Request, env: JsValue, context: runtime::Context) -> JsValue {
+pub fn fetch(request: runtime::Request, env: &JsValue, context: runtime::Context) -> JsValue {
     router::answer(request, env, context)
 }

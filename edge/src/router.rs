@@ -29,10 +29,10 @@ pub struct Visit {
 }
 
 /// Answers a request: a response, or a promise of one.
-pub fn answer(request: Request, env: JsValue, context: Context) -> JsValue {
+pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
     let head = Head::read(&request);
     let request_id = reply::request_id(&request);
-    let edge = match Edge::of(&env) {
+    let edge = match Edge::of(env) {
         Ok(edge) => edge,
         Err(reason) => {
             runtime::log("error", &format!("the Worker is not configured: {reason}"), &request_id);

@@ -115,11 +115,11 @@ export async function post(url, signature, body, limit) {
   };
 }
 
-/** Passes a request on to the control plane, body and answer streamed. */
-export async function forward(request, url, requestId, limit) {
+/** Passes a request on to the control plane, body and answer streamed; `own` headers replace the request's. */
+export async function forward(request, url, own, limit) {
   const headers = new Headers(request.headers);
   for (const name of ["host", "x-postern-signature", "x-forwarded-for", "x-forwarded-host"]) headers.delete(name);
-  headers.set("x-request-id", requestId);
+  for (const [name, value] of pairs(own)) headers.set(name, value);
   return fetch(url, {
     method: request.method,
     headers,

@@ -81,7 +81,7 @@ extern "C" {
         body: &[u8],
     ) -> Promise;
     fn post(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
-    fn forward(request: &Request, url: &str, request_id: &str, limit: u32) -> Promise;
+    fn forward(request: &Request, url: &str, own: &str, limit: u32) -> Promise;
 }
 
 impl ControlAnswer {
@@ -180,14 +180,14 @@ impl ControlCall<'_> {
     }
 }
 
-/// Passes the request on; the answer is the platform's own, streamed.
+/// Passes the request on, with headers of our own; the answer is the platform's own, streamed.
 pub async fn pass_on(
     request: &Request,
     url: &str,
-    request_id: &str,
+    own: &[(&str, &str)],
     limit_ms: u32,
 ) -> Result<JsValue, JsValue> {
-    settled(&forward(request, url, request_id, limit_ms)).await
+    settled(&forward(request, url, &lines(own.iter().copied()), limit_ms)).await
 }
 
 fn optional_bytes(value: &JsValue) -> Option<Vec<u8>> {

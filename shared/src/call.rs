@@ -9,6 +9,7 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -41,6 +42,27 @@ pub fn verify<'k>(
     let digest = Sha256::digest(body);
     let instant = instant.0.to_be_bytes();
     keys.into_iter().any(|key| key.verify(&parts(&instant, method, path, &digest), &bytes))
+}
+
+/// Header by which the edge tells whose management call it forwards: `<address> <signature>`. The control plane
+/// takes nobody else's word for an address: rate limits hang on it.
+pub const CLIENT_HEADER: &str = "x-postern-client";
+
+/// Value of [`CLIENT_HEADER`] for a call that is forwarded.
+pub fn vouch(key: &Key, method: &str, path: &str, client: IpAddr, now: Millis) -> String {
+    let client = client.to_string();
+    format!("{client} {}", sign(key, method, path, client.as_bytes(), now))
+}
+
+/// The client that the edge vouches for, if the value is the edge's own.
+pub fn vouched<'k>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    value: &str,
+    (method, path): (&str, &str),
+    now: Millis,
+) -> Option<IpAddr> {
+    let (client, signature) = value.split_once(' ')?;
+    verify(keys, signature, (method, path, client.as_bytes()), now).then(|| client.parse().ok()).flatten()
 }
 
 fn parts<'a>(instant: &'a [u8], method: &'a str, path: &'a str, digest: &'a [u8]) -> [&'a [u8]; 4] {
@@ -189,6 +211,20 @@ mod tests {
         check(("POST", "/q", b"{}"), 100_000, false);
         check(("POST", "/p", b"{ }"), 100_000, false);
         assert!(!verify([&keys.origin], &signature, ("POST", "/p", b"{}"), Millis(100_000)));
+    }
+
+    #[test]
+    fn a_client_is_believed_only_from_the_edge() {
+        let keys = keys();
+        let client: IpAddr = "2001:db8::7".parse().unwrap();
+        let value = vouch(&keys.origin, "GET", "/p", client, Millis(1_000));
+        let check = |value: &str, call, now| vouched([&keys.origin], value, call, Millis(now));
+        assert_eq!(check(&value, ("GET", "/p"), 1_000), Some(client));
+        assert_eq!(check(&value.replace("::7", "::8"), ("GET", "/p"), 1_000), None);
+        assert_eq!(check(&value, ("GET", "/q"), 1_000), None);
+        assert_eq!(check(&value, ("GET", "/p"), 100_000), None);
+        assert_eq!(check("10.0.0.1", ("GET", "/p"), 1_000), None);
+        assert_eq!(check("", ("GET", "/p"), 1_000), None);
     }
 
     #[test]

@@ -1,6 +1,15 @@
 //! Every end-to-end test, against one installation for each database. One binary, so that each is
 //! started once; a `main` of its own, so that each is stopped whatever happens.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests fail by panicking, and their names are sentences"
+)]
+
 mod browser;
 mod cost;
 mod dead;
@@ -26,8 +35,10 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     let mut stacks = Vec::new();
     for (database, prefix) in databases {
-        let wanted: Vec<_> =
-            tests(database).into_iter().filter(|(name, _)| wants(&arguments, &format!("{prefix}::{name}"))).collect();
+        let wanted: Vec<_> = tests(database)
+            .into_iter()
+            .filter(|(name, _)| wants(&arguments, &format!("{prefix}::{name}")))
+            .collect();
         if arguments.list || wanted.is_empty() {
             trials.extend(
                 wanted.into_iter().map(|(name, _)| Trial::test(format!("{prefix}::{name}"), || Ok(()))),

@@ -3,8 +3,6 @@
 //! This crate is compiled before anything else is set up, so its dependencies stay few and light.
 //! Start reading at [`setup`], which finds or installs the tools that all other commands use.
 
-#![expect(clippy::doc_markdown, reason = "product names in prose and in help texts are not code")]
-
 mod demo;
 mod dev;
 mod edge;

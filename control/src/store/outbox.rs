@@ -13,8 +13,9 @@ use shared::replica::{Live, Organization, Record, SCHEMA, ShareView, TargetView}
 use shared::time::Millis;
 use std::time::Duration;
 
-/// How long a claim lasts: longer than one push may take. A crashed pusher's rows are free again after it.
-pub(crate) const CLAIM: Duration = Duration::from_secs(6);
+/// How long a claim lasts: longer than one push and its drain may take. A crashed pusher's rows are free again
+/// after it.
+pub(crate) const CLAIM: Duration = Duration::from_secs(15);
 
 /// A row that its claimer must push.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -73,6 +74,34 @@ pub(crate) async fn settle(session: &mut Session, key: &str, revision: u64) -> R
     const SQL: &str = "DELETE FROM outbox WHERE record_key = $1 AND revision <= $2";
     execute!(session, SQL, key, signed(revision)).map_err(fault)?;
     Ok(())
+}
+
+/// The edge holds a newer revision of a record than the database: a backup was restored. Raises the share
+/// above it, so that what the database says is in force again, and gives the records to push anew: this one
+/// and the share's current one. None when the database has caught up meanwhile.
+pub(crate) async fn overtake(
+    session: &mut Session,
+    key: &str,
+    in_force: u64,
+    now: Millis,
+) -> Result<Vec<String>> {
+    const RAISE: &str = "UPDATE share SET revision = $1 + 1
+        WHERE revision < $1 AND id = (SELECT share_id FROM share_token WHERE record_key = $2)";
+    const ENQUEUE: &str = "INSERT INTO outbox
+            (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
+        SELECT t.record_key, s.revision, $1, 0, $1, $2
+        FROM share_token this
+        JOIN share s ON s.id = this.share_id
+        JOIN share_token t ON t.share_id = s.id AND (t.retired_at IS NULL OR t.record_key = this.record_key)
+        WHERE this.record_key = $3
+        ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision
+        RETURNING record_key";
+    if execute!(session, RAISE, signed(in_force), key).map_err(fault)? == 0 {
+        return Ok(Vec::new());
+    }
+    let rows =
+        query!(session, fetch_all, (String,), ENQUEUE, now.0, now.plus(CLAIM).0, key).map_err(fault)?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
 }
 
 /// A push failed: try again at `next`, or never by itself when `parked`.

@@ -1,9 +1,11 @@
 //! Every route that needs a key, with none, with a false one, with a weak one, and with another organization's.
 
-use super::world::{World, definition};
+use super::world::{ROOT, World, definition};
 use crate::auth::Scope;
 use http::Method;
 use serde_json::{Value, json};
+use shared::call::{CLIENT_HEADER, vouch};
+use shared::model::key::KeyRing;
 use std::collections::BTreeSet;
 use utoipa::openapi::path::Operation;
 
@@ -131,6 +133,16 @@ async fn too_many_requests_are_told_when_to_come_back() {
     let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds));
     world.raw(Method::GET, "/livez", None, &[]).await.ok(200);
+    // Through the edge each visitor has a budget of their own, and nobody gets one by saying so.
+    let keys = KeyRing::parse(ROOT, None).unwrap().current;
+    let client = "192.0.2.7".parse().unwrap();
+    let value = vouch(&keys.origin, "GET", "/api/v1/dashboards", client, world.app.service.clock.now());
+    let from = async |value: &str| {
+        world.raw(Method::GET, "/api/v1/dashboards", None, &[(CLIENT_HEADER, value)]).await
+    };
+    from(&value).await.refused(401, "UNAUTHORIZED");
+    from("192.0.2.8").await.refused(429, "RATE_LIMITED");
+    from(&value.replace("192.0.2.7", "192.0.2.9")).await.refused(429, "RATE_LIMITED");
 }
 
 #[tokio::test]

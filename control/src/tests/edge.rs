@@ -67,6 +67,15 @@ impl Edge {
         *self.shared.drain_ms.lock().unwrap() = millis;
     }
 
+    /// Raises every record that it holds, as if the database had lost what came after a backup.
+    pub(super) fn leap(&self, revision: u64) {
+        self.shared.records.send_modify(|records| {
+            for record in records.values_mut() {
+                record.revision = revision;
+            }
+        });
+    }
+
     /// Records by key.
     pub(super) fn records(&self) -> HashMap<String, Record> {
         self.shared.records.borrow().clone()

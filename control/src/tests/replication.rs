@@ -38,6 +38,27 @@ async fn what_the_edge_did_not_take_is_pending_and_delivered_later() {
 }
 
 #[tokio::test]
+async fn a_restored_backup_is_raised_above_what_the_edge_holds() {
+    for world in World::all().await {
+        let share = world.share().await;
+        let path = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+        world.edge.leap(9);
+        let rotated = world.post(&format!("{path}/rotate"), json!({})).await.ok(200).body;
+        assert_eq!(rotated["effective"], "live");
+        let live = world.edge.live();
+        assert_eq!(live.len(), 1, "the old token's record is dead");
+        assert_eq!(
+            json!(live[0].revision),
+            world.get(&path).await.body["revision"],
+            "both know one revision"
+        );
+        world.edge.leap(99);
+        assert_eq!(world.delete(&path).await.ok(200).body["effective"], "live");
+        assert!(world.edge.live().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn an_answer_waits_until_leases_have_ended() {
     let world = World::new().await;
     let share = world.share().await;

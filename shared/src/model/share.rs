@@ -123,11 +123,6 @@ impl Share {
         Ok(())
     }
 
-    /// The dashboard changed: the edge must learn its new view.
-    pub fn touch(&mut self) {
-        self.revision += 1;
-    }
-
     fn must_be_live(&self) -> Result<()> {
         match self.state {
             State::Live => Ok(()),
