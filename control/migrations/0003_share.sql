@@ -12,6 +12,8 @@ CREATE TABLE share (
     nonce TEXT NOT NULL,
     key_epoch TEXT NOT NULL,
     rules TEXT NOT NULL,
+    -- 1 when the rules no longer fit the dashboard's filters: the share then opens nothing.
+    closed BIGINT NOT NULL DEFAULT 0,
     expires_at BIGINT,
     created_at BIGINT NOT NULL,
     issued_at BIGINT NOT NULL,

@@ -17,6 +17,9 @@ crate::tests![
     sql_in_parameters_is_only_text,
     capped_rows_say_so,
     a_failing_widget_does_not_spoil_the_others,
+    failing_options_say_so,
+    policies_narrow_rows_and_options,
+    a_dashboard_that_outgrows_a_policy_closes_the_share,
 ];
 
 fn resolve_tells_what_can_be_asked(stack: &Stack) {
@@ -259,11 +262,144 @@ fn a_failing_widget_does_not_spoil_the_others(stack: &Stack) {
     assert_eq!(again["cache"]["hit"], false, "a failure is not kept");
 }
 
+fn failing_options_say_so(stack: &Stack) {
+    let filter = json!({"slug": "broken", "label": "Broken", "kind": "select",
+                        "options": {"sql": "SELECT abs(-9223372036854775807 - 1) AS value"}});
+    let widget = json!({"id": "one", "title": "One", "kind": "number", "sql": "SELECT 1 AS one"});
+    let share = share_of(stack, &json!({"slug": "broken-options", "filters": [filter], "widgets": [widget]}));
+    let error = share.options("broken", "").expect_error(400, "DB_QUERY_ERROR");
+    assert!(!error.to_string().contains("overflow"), "{error}");
+    share.execute(&json!({})).expect(200);
+}
+
+fn policies_narrow_rows_and_options(stack: &Stack) {
+    let share = Share::create_with(
+        stack,
+        json!({"share_filter_policies": [
+            {"filter_slug": "location", "filter_kind": "select", "mode": "locked", "allowed_values": ["Seattle"]},
+            {"filter_slug": "weather", "filter_kind": "multi_select", "mode": "selectable", "allowed_values": ["rain", "snow"]},
+            {"filter_slug": "windy", "filter_kind": "number", "mode": "disabled"},
+            {"filter_slug": "period", "filter_kind": "date_range", "mode": "selectable",
+             "allowed_values": [{"start": "2013-01-01", "end": "2013-12-31"}]},
+        ]}),
+    );
+    let allowed = "location = 'Seattle' AND date BETWEEN '2013-01-01' AND '2013-12-31'";
+    let days = |asked: Value| rows(&share.execute(&asked).expect(200).json(), "days");
+    let same = |condition: &str| {
+        at_source(stack, &format!("SELECT count(*) FROM weather WHERE {allowed} AND {condition}"), &[])
+    };
+    assert_eq!(days(json!({})), same("weather IN ('rain', 'snow')"));
+    assert_eq!(days(json!({"location": "Seattle", "weather": ["snow"]})), same("weather = 'snow'"));
+    assert_eq!(days(json!({"weather": []})), json!([[0]]), "an empty list is no way around");
+    assert_eq!(
+        days(json!({"period_start": "2013-03-01", "period_end": "2013-03-31"})),
+        same("weather IN ('rain', 'snow') AND date BETWEEN '2013-03-01' AND '2013-03-31'")
+    );
+    for refused in [
+        json!({"location": "New York"}),
+        json!({"location": null}),
+        json!({"location": "seattle"}),
+        json!({"weather": ["sun"]}),
+        json!({"weather": ["rain", "sun"]}),
+        json!({"weather": null}),
+        json!({"windy": 3}),
+        json!({"windy": null}),
+        json!({"period": null}),
+        json!({"period_start": "2013-06-01"}),
+        json!({"period_start": "2012-12-31", "period_end": "2013-06-01"}),
+    ] {
+        let error = share.execute(&refused).expect_error(400, "SHARE_FILTER_POLICY_VIOLATION");
+        assert!(!error.to_string().contains("Seattle") && !error.to_string().contains("snow"), "{error}");
+    }
+
+    let resolved = share.resolve().expect(200).json();
+    let filters: Vec<_> = resolved["filters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|filter| (&filter["slug"], &filter["mode"]))
+        .collect();
+    assert_eq!(filters.len(), 4, "the disabled one is not there: {filters:?}");
+    assert_eq!(
+        (&resolved["filters"][0]["mode"], &resolved["filters"][0]["value"]),
+        (&json!("locked"), &json!("Seattle"))
+    );
+    let options = |slug: &str| share.options(slug, "").expect(200).json();
+    assert_eq!(
+        (&options("location")["source"], &options("location")["options"]),
+        (&json!("policy"), &json!([{"label": "Seattle", "value": "Seattle"}]))
+    );
+    assert_eq!(options("weather")["options"].as_array().unwrap().len(), 2);
+    share.options("windy", "").expect_error(403, "FILTER_DISABLED_BY_POLICY");
+
+    // Opened wider and narrowed again: each is in force when the call returns.
+    let admin = stack.admin();
+    let changed = admin.patch(&share.managed(), &json!({"share_filter_policies": []})).expect(200).json();
+    assert_eq!((&changed["share_filter_policies"], &changed["token"]), (&json!([]), &json!(share.token)));
+    assert_eq!(days(json!({"location": "New York"})), json!([[1461]]));
+    admin.patch(&share.managed(), &json!({"default_mode": "disabled"})).expect(200);
+    share.execute(&json!({"location": "New York"})).expect_error(400, "SHARE_FILTER_POLICY_VIOLATION");
+    assert_eq!(share.resolve().expect(200).json()["filters"], json!([]));
+    let wrong = json!({"share_filter_policies": [{"filter_slug": "gone", "filter_kind": "select", "mode": "disabled"}]});
+    let error = admin.patch(&share.managed(), &wrong).expect_error(422, "VALIDATION_ERROR");
+    assert_eq!(error["errors"][0]["instancePath"], "/share_filter_policies/0");
+}
+
+fn a_dashboard_that_outgrows_a_policy_closes_the_share(stack: &Stack) {
+    let admin = stack.admin();
+    let filter = json!({"slug": "location", "label": "City", "kind": "select", "options": {"static": [
+        {"label": "Seattle", "value": "Seattle"}, {"label": "New York", "value": "New York"}]}});
+    let widget = json!({"id": "days", "title": "Days", "kind": "number",
+                        "sql": "SELECT count(*) AS days FROM weather WHERE 1 = 1 [[ AND location = :location ]]"});
+    let source = admin.get("/api/v1/data-sources").expect(200).json()["records"][0]["id"].clone();
+    let mut definition = json!({"slug": "outgrown", "title": "Outgrown", "data_source_id": source,
+                                "filters": [filter], "widgets": [widget]});
+    let dashboard = admin.post("/api/v1/dashboards", &definition).expect(201).json();
+    let path = format!("/api/v1/dashboards/{}", dashboard["id"].as_str().unwrap());
+    let tenant = json!({"name": "Tenant", "share_type": "link", "share_filter_policies": [
+        {"filter_slug": "location", "filter_kind": "select", "mode": "locked", "allowed_values": ["Seattle"], "hidden": true}]});
+    let share = Share::of(stack, &admin.post(&format!("{path}/shares"), &tenant).expect(201).json());
+    let open = Share::of(
+        stack,
+        &admin
+            .post(&format!("{path}/shares"), &json!({"name": "All", "share_type": "link"}))
+            .expect(201)
+            .json(),
+    );
+    assert_eq!(rows(&share.execute(&json!({})).expect(200).json(), "days"), json!([[1461]]));
+    assert!(!share.resolve().expect(200).text().contains("Seattle"), "hidden");
+
+    // Without the filter nothing would narrow the tenant's rows any more.
+    let filters = definition["filters"].take();
+    definition["filters"] = json!([]);
+    definition["widgets"][0]["sql"] = json!("SELECT count(*) AS days FROM weather");
+    let replaced = admin.put(&path, &definition).expect(200).json();
+    assert_eq!(replaced["closed_shares"], json!([share.id]));
+    share.resolve().expect_error(401, "TOKEN_INVALID");
+    share.execute(&json!({})).expect_error(401, "TOKEN_INVALID");
+    share.page().expect(404);
+    open.resolve().expect(200);
+    assert_eq!(admin.get(&share.managed()).expect(200).json()["status"], "closed");
+
+    definition["filters"] = filters;
+    definition["widgets"][0]["sql"] = widget["sql"].clone();
+    assert_eq!(admin.put(&path, &definition).expect(200).json().get("closed_shares"), None);
+    assert_eq!(rows(&share.execute(&json!({})).expect(200).json(), "days"), json!([[1461]]));
+    assert_eq!(admin.get(&share.managed()).expect(200).json()["status"], "active");
+}
+
 /// A share of a new dashboard with these widgets.
-pub fn probe(stack: &Stack, slug: &str, widgets: &Value) -> Share {
+fn probe(stack: &Stack, slug: &str, widgets: &Value) -> Share {
+    share_of(stack, &json!({"slug": slug, "widgets": widgets}))
+}
+
+/// A share of a new dashboard over the demo's data.
+fn share_of(stack: &Stack, definition: &Value) -> Share {
     let admin = stack.admin();
     let source = admin.get("/api/v1/data-sources").expect(200).json()["records"][0]["id"].clone();
-    let definition = json!({"slug": slug, "title": "Probe", "data_source_id": source, "widgets": widgets});
+    let mut definition = definition.clone();
+    definition["title"] = json!("Probe");
+    definition["data_source_id"] = source;
     let dashboard = admin.post("/api/v1/dashboards", &definition).expect(201).json();
     let path = format!("/api/v1/dashboards/{}/shares", dashboard["id"].as_str().unwrap());
     Share::of(stack, &admin.post(&path, &json!({"name": "Probe", "share_type": "link"})).expect(201).json())

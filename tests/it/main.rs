@@ -10,10 +10,10 @@
     reason = "tests fail by panicking, and their names are sentences"
 )]
 
+mod alone;
 mod browser;
 mod cost;
 mod dead;
-mod disruption;
 mod errors;
 mod execute;
 mod internal;
@@ -87,12 +87,12 @@ fn tests(database: Database) -> Vec<(String, Test)> {
         ("internal", internal::TESTS),
         ("manage", manage::TESTS),
         ("browser", browser::TESTS),
-        ("disruption", disruption::TESTS),
+        ("alone", alone::TESTS),
     ];
     groups
         .into_iter()
         // Its installation is its own, so once is enough.
-        .filter(|(group, _)| *group != "disruption" || database == Database::Sqlite)
+        .filter(|(group, _)| *group != "alone" || database == Database::Sqlite)
         .flat_map(|(group, tests)| tests.iter().map(move |(name, test)| (format!("{group}::{name}"), *test)))
         .collect()
 }

@@ -6,9 +6,10 @@ use crate::service::Service;
 use crate::store::Page;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use shared::Result;
 use shared::face::dashboard::manage::{ShareIn, ShareOut};
+use shared::model::policy::DefaultMode;
 use shared::model::share::ShareType;
+use shared::{Error, Result};
 use uuid::Uuid;
 
 /// Most shares that one page of the list reads.
@@ -29,6 +30,12 @@ pub(super) enum Command {
         /// RFC 3339; never when absent.
         #[arg(long)]
         expires_at: Option<String>,
+        /// What viewers may do with the filters: a JSON array, as `share_filter_policies` of the API.
+        #[arg(long, value_name = "JSON", default_value = "[]")]
+        policies: String,
+        /// Viewers may not use filters without a policy.
+        #[arg(long)]
+        deny_by_default: bool,
     },
     /// List shares, newest first.
     List {
@@ -69,9 +76,16 @@ impl Whose {
 
 pub(super) async fn run(service: &Service, command: Command, printer: &Printer) -> Result<()> {
     match command {
-        Command::Create { whose, dashboard, name, expires_at } => {
+        Command::Create { whose, dashboard, name, expires_at, policies, deny_by_default } => {
             let actor = whose.actor(service).await?;
-            let input = ShareIn { name, share_type: ShareType::Link, expires_at };
+            let input = ShareIn {
+                name,
+                share_type: ShareType::Link,
+                expires_at,
+                share_filter_policies: serde_json::from_str(&policies)
+                    .map_err(|error| Error::invalid("/share_filter_policies", error.to_string()))?,
+                default_mode: if deny_by_default { DefaultMode::Disabled } else { DefaultMode::Open },
+            };
             let done = manage::create(service, &actor, dashboard, input, None).await?;
             print_one(printer, &done);
         }

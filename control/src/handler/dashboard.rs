@@ -2,7 +2,8 @@
 
 use super::{Id, Input, ListQuery, MAX_DEFINITION_BYTES, Rejection, Reply, changed, if_match, listed};
 use crate::auth::{Caller, ContentRead, ContentWrite};
-use crate::manage::{Done, dashboard as manage};
+use crate::manage::Done;
+use crate::manage::dashboard::{self as manage, Replaced};
 use crate::openapi::{Conflict, Failure};
 use crate::service::Service;
 use crate::store::Page;
@@ -24,7 +25,8 @@ pub(crate) async fn create(
     input: Input<Definition, MAX_DEFINITION_BYTES>,
 ) -> Result<Response, Rejection> {
     let done = manage::create(&service, &caller.actor, input.value, input.once.as_ref()).await?;
-    Ok(answer(201, done))
+    let Done { body, pending, replayed } = done;
+    Ok(answer(201, &Done { body: out(body), pending, replayed }))
 }
 
 /// Replace a dashboard's definition. It gets a new version, and so does every share of it.
@@ -43,7 +45,9 @@ pub(crate) async fn replace(
     input: Input<Definition, MAX_DEFINITION_BYTES>,
 ) -> Result<Response, Rejection> {
     let done = manage::replace(&service, &caller.actor, id, input.value, if_match(&headers)?).await?;
-    Ok(answer(200, done))
+    let Done { body: Replaced { dashboard, closed_shares }, pending, replayed } = done;
+    let body = DashboardOut { closed_shares, ..out(dashboard) };
+    Ok(answer(200, &Done { body, pending, replayed }))
 }
 
 /// Delete a dashboard and revoke all its shares.
@@ -71,8 +75,8 @@ pub(crate) async fn get(
     caller: Caller<ContentRead>,
     Id(id): Id,
 ) -> Result<Response, Rejection> {
-    let body = manage::get(&service, &caller.actor, id).await?;
-    Ok(answer(200, Done { body, pending: false, replayed: false }))
+    let body = out(manage::get(&service, &caller.actor, id).await?);
+    Ok(answer(200, &Done { body, pending: false, replayed: false }))
 }
 
 /// All dashboards of the organization, newest first.
@@ -92,16 +96,16 @@ fn out(dashboard: Dashboard) -> DashboardOut {
     DashboardOut {
         id: dashboard.id,
         version: dashboard.version,
+        closed_shares: Vec::new(),
         definition: dashboard.definition,
         created_at: dashboard.created_at.to_rfc3339(),
         updated_at: dashboard.updated_at.to_rfc3339(),
     }
 }
 
-fn answer(status: u16, done: Done<Dashboard>) -> Response {
+fn answer(status: u16, done: &Done<DashboardOut>) -> Response {
     let etag = HeaderValue::from_str(&format!("\"{}\"", done.body.version));
-    let Done { body, pending, replayed } = done;
-    let mut response = changed(status, &Done { body: out(body), pending, replayed }).into_response();
+    let mut response = changed(status, done).into_response();
     if let Ok(etag) = etag {
         response.headers_mut().insert(header::ETAG, etag);
     }

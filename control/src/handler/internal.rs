@@ -126,7 +126,8 @@ async fn find(service: &Service, call: &DataCall) -> Result<Result<Found, Refusa
         return Ok(Err(Refusal::Dead));
     };
     let now = service.clock.now();
-    if share.state != ShareState::Live || share.expires_at.is_some_and(|expires_at| now >= expires_at) {
+    let expired = share.expires_at.is_some_and(|expires_at| now >= expires_at);
+    if share.state != ShareState::Live || share.closed || expired {
         return Ok(Err(Refusal::Dead));
     }
     if share.revision != call.revision {

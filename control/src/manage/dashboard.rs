@@ -34,6 +34,14 @@ pub(crate) async fn create(
     Ok(Done { body: dashboard, pending: false, replayed: false })
 }
 
+/// What replacing a definition came to.
+pub(crate) struct Replaced {
+    /// As it is now.
+    pub(crate) dashboard: Dashboard,
+    /// Shares that open nothing until their policies, or the dashboard, are changed.
+    pub(crate) closed_shares: Vec<Uuid>,
+}
+
 /// Replaces a dashboard's definition. `expected` is the version that the caller believes to change.
 pub(crate) async fn replace(
     service: &Service,
@@ -41,7 +49,7 @@ pub(crate) async fn replace(
     id: Uuid,
     definition: Definition,
     expected: Option<u64>,
-) -> Result<Done<Dashboard>> {
+) -> Result<Done<Replaced>> {
     // A dashboard that is not there is told before its definition is looked at.
     get(service, actor, id).await?;
     check(service, actor, &definition).await?;
@@ -55,12 +63,17 @@ pub(crate) async fn replace(
     store::dashboard::update(&mut session, &dashboard).await?;
     store::dashboard::insert_version(&mut session, &dashboard, &actor.name).await?;
     store::share::touch_all(&mut session, id).await?;
+    let filters = dashboard.definition.view(id, dashboard.version).filters;
+    let closed = store::share::close_unfit(&mut session, id, &filters).await?;
     let keys = outbox::enqueue_all(&mut session, id, now).await?;
-    let detail = json!({ "version": dashboard.version, "shares": keys.len() });
+    let detail = json!({ "version": dashboard.version, "shares": keys.len(), "closed_shares": &closed });
     actor.audit(&mut session, ("dashboard.update", id), detail, now).await?;
     session.commit().await?;
+    if !closed.is_empty() {
+        tracing::warn!(dashboard = %id, ?closed, "shares are closed: their policies do not fit the dashboard any more");
+    }
     let pending = !service.replication.confirm(keys).await;
-    Ok(Done { body: dashboard, pending, replayed: false })
+    Ok(Done { body: Replaced { dashboard, closed_shares: closed }, pending, replayed: false })
 }
 
 /// Deletes a dashboard and revokes all its shares.

@@ -3,11 +3,12 @@
 use super::{Actor, Done, Once};
 use crate::random;
 use crate::service::Service;
+use crate::store::dashboard::Dashboard;
 use crate::store::share::Stored;
 use crate::store::{self, Listed, Page, Session, outbox};
 use serde_json::json;
 use shared::face::dashboard::manage::{RevokedOut, ShareIn, ShareOut, SharePatchIn};
-use shared::model::policy::Rules;
+use shared::model::filter::Filter;
 use shared::model::share::{Share, State, Target};
 use shared::model::token::Token;
 use shared::time::Millis;
@@ -24,13 +25,13 @@ pub(crate) async fn create(
 ) -> Result<Done<ShareOut>> {
     let now = service.clock.now();
     let share_type = input.share_type;
-    let (name, expires_at) = input.check(now)?;
     let id = Uuid::now_v7();
     let mut session = service.store.write().await?;
     if let Some(earlier) = Once::claim(once, &mut session, actor, id, now).await? {
         return replay(service, actor, session, earlier).await;
     }
-    store::dashboard::lock(&mut session, actor.organization.id, dashboard).await?;
+    let opened = store::dashboard::lock(&mut session, actor.organization.id, dashboard).await?;
+    let (name, expires_at, rules) = input.check(&filters(&opened), now)?;
     let share = Share {
         id,
         organization_id: actor.organization.id,
@@ -42,7 +43,8 @@ pub(crate) async fn create(
         revision: 1,
         nonce: random::bytes()?,
         key_epoch: service.ring.current.epoch.clone(),
-        rules: Rules::default(),
+        rules,
+        closed: false,
         expires_at,
         created_at: now,
         issued_at: now,
@@ -79,7 +81,7 @@ pub(crate) async fn rotate(
     commit(service, session, share).await
 }
 
-/// Changes a share's name or expiry.
+/// Changes a share's name, expiry or rules.
 pub(crate) async fn amend(
     service: &Service,
     actor: &Actor,
@@ -88,10 +90,20 @@ pub(crate) async fn amend(
 ) -> Result<Done<ShareOut>> {
     let now = service.clock.now();
     let change = input.into_amendment()?;
-    let detail = json!({ "name": change.name.is_some(), "expires_at": change.expires_at.is_some() });
+    let detail = json!({
+        "name": change.name.is_some(),
+        "expires_at": change.expires_at.is_some(),
+        "rules": change.changes_rules(),
+    });
     let mut session = service.store.write().await?;
+    // The dashboard first, as everywhere: two sessions that lock both must not wait for one another.
+    let Target::Dashboard(dashboard) =
+        store::share::find(&mut session, actor.organization.id, id).await?.share.target;
+    let opened = store::dashboard::lock(&mut session, actor.organization.id, dashboard).await;
     let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
-    share.amend(change, now)?;
+    // A share that outlived its dashboard is revoked, and says so itself.
+    let filters = opened.map(|opened| filters(&opened)).unwrap_or_default();
+    share.amend(change, &filters, now)?;
     store::share::update(&mut session, &share).await?;
     let key = store::share::current_token(&mut session, id).await?;
     let key = key.ok_or_else(|| Error::Internal(format!("live share {id} has no token")))?;
@@ -142,6 +154,11 @@ pub(crate) async fn list(
     let now = service.clock.now();
     let records = listed.records.iter().map(|stored| render(service, stored, now)).collect();
     Ok(Listed { total: listed.total, records })
+}
+
+/// What the viewers of a dashboard may narrow.
+fn filters(dashboard: &Dashboard) -> Vec<Filter> {
+    dashboard.definition.view(dashboard.id, dashboard.version).filters
 }
 
 /// Notes the share's current token and gives its record key.

@@ -178,7 +178,8 @@ pub(crate) async fn record(session: &mut Session, key: &str) -> Result<Option<Re
         name: row.organization_name,
     };
     let share = row.share.into_domain()?;
-    if share.state == State::Live && share.generation == unsigned(row.token_generation) {
+    let current = share.generation == unsigned(row.token_generation);
+    if share.state == State::Live && current && !share.closed {
         Ok(Some(live(share, organization, &definition, unsigned(row.version))))
     } else {
         Ok(Some(Record::tombstone(share.revision)))

@@ -1,6 +1,7 @@
 //! Shares and the record keys of their tokens.
 
 use super::{Listed, Page, Session, document, execute, fault, id, millis, query, signed, to_text, unsigned};
+use shared::model::filter::Filter;
 use shared::model::share::{Share, ShareType, State, Target};
 use shared::model::token::RecordKey;
 use shared::time::Millis;
@@ -29,6 +30,7 @@ pub(super) struct Row {
     nonce: String,
     key_epoch: String,
     rules: String,
+    closed: i64,
     expires_at: Option<i64>,
     created_at: i64,
     issued_at: i64,
@@ -56,6 +58,7 @@ impl Row {
             nonce,
             key_epoch: self.key_epoch,
             rules: document(&self.rules)?,
+            closed: self.closed != 0,
             expires_at: millis(self.expires_at),
             created_at: Millis(self.created_at),
             issued_at: Millis(self.issued_at),
@@ -123,8 +126,8 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
 /// Saves what can change.
 pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
     const SQL: &str = "UPDATE share SET name = $1, state = $2, generation = $3, revision = $4, nonce = $5,
-            key_epoch = $6, rules = $7, expires_at = $8, issued_at = $9, revoked_at = $10
-        WHERE id = $11";
+            key_epoch = $6, rules = $7, expires_at = $8, issued_at = $9, revoked_at = $10, closed = $11
+        WHERE id = $12";
     execute!(
         session,
         SQL,
@@ -138,6 +141,7 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
         share.expires_at.map(|at| at.0),
         share.issued_at.0,
         share.revoked_at.map(|at| at.0),
+        i64::from(share.closed),
         share.id.to_string(),
     )
     .map_err(fault)?;
@@ -148,7 +152,7 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
 pub(crate) async fn lock(session: &mut Session, organization: Uuid, share: Uuid) -> Result<Share> {
     const SQL: &str = "UPDATE share SET revision = revision WHERE id = $1 AND organization_id = $2
         RETURNING id, organization_id, dashboard_id, share_type, name, state, generation, revision, nonce,
-            key_epoch, rules, expires_at, created_at, issued_at, revoked_at";
+            key_epoch, rules, closed, expires_at, created_at, issued_at, revoked_at";
     query!(session, fetch_optional, Row, SQL, share.to_string(), organization.to_string())
         .map_err(fault)?
         .ok_or(Error::NotFound("share"))?
@@ -228,6 +232,31 @@ pub(crate) async fn current_token(session: &mut Session, share: Uuid) -> Result<
     const SQL: &str = "SELECT record_key FROM share_token WHERE share_id = $1 AND retired_at IS NULL";
     let row = query!(session, fetch_optional, (String,), SQL, share.to_string()).map_err(fault)?;
     Ok(row.map(|(key,)| key))
+}
+
+/// Closes the live shares of a dashboard whose rules do not fit its filters, opens those again whose rules do, and
+/// gives the ids of the closed ones. Shares without a policy fit whatever there is.
+pub(crate) async fn close_unfit(
+    session: &mut Session,
+    dashboard: Uuid,
+    filters: &[Filter],
+) -> Result<Vec<Uuid>> {
+    const READ: &str = "SELECT * FROM share
+        WHERE dashboard_id = $1 AND state = 'live' AND rules LIKE '%\"filter_slug\"%'";
+    const WRITE: &str = "UPDATE share SET closed = $1 WHERE id = $2";
+    let rows = query!(&mut *session, fetch_all, Row, READ, dashboard.to_string()).map_err(fault)?;
+    let mut unfit = Vec::new();
+    for row in rows {
+        let share = row.into_domain()?;
+        let closed = !share.rules.flaws(filters).is_empty();
+        if closed {
+            unfit.push(share.id);
+        }
+        if closed != share.closed {
+            execute!(&mut *session, WRITE, i64::from(closed), share.id.to_string()).map_err(fault)?;
+        }
+    }
+    Ok(unfit)
 }
 
 /// Gives every live share of a dashboard its next revision.

@@ -2,7 +2,9 @@
 //! [`Parameters`] has no other constructor, and rows can only be read with one, so no route can
 //! forget a policy (RELIABILITY.md E10). Rows 1.28, 1.33, 1.35 and holes 1.f-1.l of API.md.
 
+use super::dashboard::{MAX_FILTERS, MAX_OPTIONS};
 use super::filter::{Choice, Choices, Filter, Kind, Scalar, Typed};
+use crate::error::Flaw;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -26,9 +28,10 @@ pub enum Mode {
     Disabled,
 }
 
-/// A share's rule for one filter.
+/// A share's rule for one filter. Row 1.28.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Policy {
     /// The filter.
     pub filter_slug: String,
@@ -36,13 +39,15 @@ pub struct Policy {
     pub filter_kind: Kind,
     /// What viewers may do.
     pub mode: Mode,
-    /// For [`Mode::Selectable`] the list; for [`Mode::Locked`] the fixed value (several for a `multi_select`).
+    /// For `selectable` the list, at most 1,000; for `locked` the fixed value (several for a `multi_select`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub allowed_values: Vec<Value>,
     /// Value taken when a viewer gives none; must be allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub default: Option<Value>,
-    /// For [`Mode::Locked`]: viewers do not see that the filter exists.
+    /// For `locked`: viewers do not see that the filter exists.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
 }
@@ -50,6 +55,7 @@ pub struct Policy {
 /// Mode of the filters that have no policy row of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum DefaultMode {
     /// Free, as in the seed's first flow.
     #[default]
@@ -83,6 +89,28 @@ impl Rules {
             (None, DefaultMode::Open) => Mode::Open,
             (None, DefaultMode::Disabled) => Mode::Disabled,
         }
+    }
+
+    /// Everything in which the rules do not fit a dashboard's filters; places are those of a share's body.
+    pub fn flaws(&self, filters: &[Filter]) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        if self.policies.len() > MAX_FILTERS {
+            flaws.push(Flaw::new("/share_filter_policies", "must have at most 50 items"));
+        }
+        for (at, policy) in self.policies.iter().enumerate() {
+            let earlier = self.policies.iter().take(at).any(|other| other.filter_slug == policy.filter_slug);
+            let message = match filters.iter().find(|filter| filter.slug == policy.filter_slug) {
+                _ if earlier => "names a filter that another policy names",
+                None => "names no filter of this dashboard",
+                Some(_) if policy.allowed_values.len() > MAX_OPTIONS => "must allow at most 1,000 values",
+                Some(filter) => match check(policy, filter) {
+                    Err(message) => message,
+                    Ok(()) => continue,
+                },
+            };
+            flaws.push(Flaw::new(format!("/share_filter_policies/{at}"), message));
+        }
+        flaws
     }
 
     /// May viewers know that the filter exists?
@@ -147,6 +175,12 @@ pub fn apply(filters: &[Filter], rules: &Rules, asked: &Map<String, Value>) -> R
         decided.insert(filter.slug.clone(), decide(filter, rules.policy(&filter.slug), asked.as_ref())?);
     }
     Ok(Parameters(decided))
+}
+
+/// The value that a locked filter is fixed to, if viewers may see it.
+pub fn shown_value(filter: &Filter, rules: &Rules) -> Option<Value> {
+    let policy = rules.policy(&filter.slug).filter(|policy| policy.mode == Mode::Locked && !policy.hidden)?;
+    locked_value(filter, policy).ok().map(|value| value.to_json())
 }
 
 /// What a share imposes on its own, whatever the viewer asks: locked values, and the allowed ones of

@@ -1,7 +1,8 @@
 //! A share: what is opened, for whom, until when; and how it changes. One model for every dialect
 //! (DESIGN.md, "One share, five dialects").
 
-use super::policy::Rules;
+use super::filter::Filter;
+use super::policy::{DefaultMode, Policy, Rules};
 use crate::time::Millis;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,8 @@ pub struct Share {
     pub key_epoch: String,
     /// What viewers may ask.
     pub rules: Rules,
+    /// The rules no longer fit what the share opens, so it opens nothing until either is changed.
+    pub closed: bool,
     /// Dead from this instant on.
     pub expires_at: Option<Millis>,
     /// When the share was made.
@@ -77,6 +80,17 @@ pub struct Amendment {
     pub name: Option<String>,
     /// New expiry; the inner `None` removes it.
     pub expires_at: Option<Option<Millis>>,
+    /// New policies, in place of all old ones.
+    pub policies: Option<Vec<Policy>>,
+    /// New mode of filters without a policy.
+    pub default_mode: Option<DefaultMode>,
+}
+
+impl Amendment {
+    /// Does it change what viewers may ask?
+    pub const fn changes_rules(&self) -> bool {
+        self.policies.is_some() || self.default_mode.is_some()
+    }
 }
 
 impl Share {
@@ -105,21 +119,30 @@ impl Share {
         true
     }
 
-    /// Changes name or expiry.
+    /// Changes name, expiry or rules; `filters` are those of what the share opens.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the share is revoked, [`Error::Invalid`] for a bad name or an expiry that has passed.
-    pub fn amend(&mut self, change: Amendment, now: Millis) -> Result<()> {
+    /// [`Error::Conflict`] when the share is revoked, [`Error::Invalid`] for a bad name, an expiry that has passed, or
+    /// rules that do not fit the filters.
+    pub fn amend(&mut self, change: Amendment, filters: &[Filter], now: Millis) -> Result<()> {
         self.must_be_live()?;
+        let mut amended = self.clone();
+        if change.changes_rules() {
+            amended.rules.default_mode = change.default_mode.unwrap_or(self.rules.default_mode);
+            amended.rules.policies = change.policies.unwrap_or_else(|| self.rules.policies.clone());
+            check_rules(&amended.rules, filters)?;
+            amended.closed = false;
+        }
         if let Some(name) = change.name {
             check_name(&name)?;
-            self.name = name;
+            amended.name = name;
         }
         if let Some(expires_at) = change.expires_at {
             check_expiry(expires_at, now)?;
-            self.expires_at = expires_at;
+            amended.expires_at = expires_at;
         }
-        self.revision += 1;
+        amended.revision += 1;
+        *self = amended;
         Ok(())
     }
 
@@ -141,6 +164,15 @@ pub fn check_name(name: &str) -> Result<()> {
         return Err(Error::invalid("/name", "must have 1 to 200 characters and no control characters"));
     }
     Ok(())
+}
+
+/// Rules fit the filters that they are about.
+///
+/// # Errors
+/// [`Error::Invalid`] naming each policy that does not.
+pub fn check_rules(rules: &Rules, filters: &[Filter]) -> Result<()> {
+    let flaws = rules.flaws(filters);
+    if flaws.is_empty() { Ok(()) } else { Err(Error::Invalid(flaws)) }
 }
 
 /// An expiry lies in the future.
@@ -171,6 +203,7 @@ mod tests {
             nonce: [0; 16],
             key_epoch: "aa".into(),
             rules: Rules::default(),
+            closed: false,
             expires_at: None,
             created_at: Millis(0),
             issued_at: Millis(0),
@@ -201,7 +234,7 @@ mod tests {
         let revoked = share.clone();
         assert!(!share.revoke(Millis(6)));
         assert!(share.rotate([1; 16], "bb", Millis(7)).is_err());
-        assert!(share.amend(Amendment::default(), Millis(7)).is_err());
+        assert!(share.amend(Amendment::default(), &[], Millis(7)).is_err());
         assert_eq!(share, revoked);
     }
 
@@ -209,11 +242,32 @@ mod tests {
     fn an_expiry_lies_in_the_future() {
         let mut share = share();
         let expiry = |at| Amendment { expires_at: Some(Some(Millis(at))), ..Amendment::default() };
-        assert!(share.amend(expiry(10), Millis(10)).is_err());
-        assert!(share.amend(expiry(11), Millis(10)).is_ok());
+        assert!(share.amend(expiry(10), &[], Millis(10)).is_err());
+        assert!(share.amend(expiry(11), &[], Millis(10)).is_ok());
         assert_eq!(share.expires_at, Some(Millis(11)));
-        share.amend(Amendment { expires_at: Some(None), ..Amendment::default() }, Millis(10)).unwrap();
+        share.amend(Amendment { expires_at: Some(None), ..Amendment::default() }, &[], Millis(10)).unwrap();
         assert_eq!(share.expires_at, None);
+    }
+
+    #[test]
+    fn rules_that_do_not_fit_change_nothing() {
+        let mut share = share();
+        let policy = Policy {
+            filter_slug: "gone".into(),
+            filter_kind: crate::model::filter::Kind::Text,
+            mode: crate::model::policy::Mode::Disabled,
+            allowed_values: Vec::new(),
+            default: None,
+            hidden: false,
+        };
+        let change =
+            Amendment { name: Some("New".into()), policies: Some(vec![policy]), ..Amendment::default() };
+        let before = share.clone();
+        assert!(matches!(share.amend(change, &[], Millis(1)), Err(Error::Invalid(_))));
+        assert_eq!(share, before);
+        let closed = Amendment { default_mode: Some(DefaultMode::Disabled), ..Amendment::default() };
+        share.amend(closed, &[], Millis(1)).unwrap();
+        assert_eq!((share.rules.default_mode, share.revision), (DefaultMode::Disabled, 2));
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 use crate::face::{MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::Definition;
-use crate::model::share::{Amendment, Share, ShareType, State, Target, check_expiry, check_name};
+use crate::model::filter::Filter;
+use crate::model::policy::{DefaultMode, Policy, Rules};
+use crate::model::share::{
+    Amendment, Share, ShareType, State, Target, check_expiry, check_name, check_rules,
+};
 use crate::time::Millis;
 use crate::{Error, Result, json};
 use serde::de::DeserializeOwned;
@@ -48,8 +52,8 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// Body of `POST /api/v1/dashboards/:id/shares`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Body of `POST /api/v1/dashboards/:id/shares`. Rows 1.1, 1.2.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShareIn {
@@ -60,23 +64,31 @@ pub struct ShareIn {
     /// RFC 3339, in the future; absent or null for none.
     #[serde(default)]
     pub expires_at: Option<String>,
+    /// What viewers may do with the filters, at most one policy for each.
+    #[serde(default)]
+    pub share_filter_policies: Vec<Policy>,
+    /// For filters without a policy: `open` when absent.
+    #[serde(default)]
+    pub default_mode: DefaultMode,
 }
 
 impl ShareIn {
-    /// Name and expiry, checked.
+    /// Name, expiry and rules, checked; `filters` are those of the dashboard.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the field.
-    pub fn check(self, now: Millis) -> Result<(String, Option<Millis>)> {
+    pub fn check(self, filters: &[Filter], now: Millis) -> Result<(String, Option<Millis>, Rules)> {
         check_name(&self.name)?;
         let expires_at = self.expires_at.as_deref().map(instant).transpose()?;
         check_expiry(expires_at, now)?;
-        Ok((self.name, expires_at))
+        let rules = Rules { default_mode: self.default_mode, policies: self.share_filter_policies };
+        check_rules(&rules, filters)?;
+        Ok((self.name, expires_at, rules))
     }
 }
 
 /// Body of `PATCH /api/v1/dashboard-shares/:id`; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SharePatchIn {
@@ -87,6 +99,12 @@ pub struct SharePatchIn {
     #[serde(default, deserialize_with = "present")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub expires_at: Option<Option<String>>,
+    /// In place of all old ones.
+    #[serde(default)]
+    pub share_filter_policies: Option<Vec<Policy>>,
+    /// For filters without a policy.
+    #[serde(default)]
+    pub default_mode: Option<DefaultMode>,
 }
 
 /// Tells null (`Some(None)`) from absent (`None`).
@@ -104,14 +122,18 @@ impl SharePatchIn {
     /// [`Error::Invalid`] when it changes nothing or the instant is no RFC 3339.
     pub fn into_amendment(self) -> Result<Amendment> {
         if self == Self::default() {
-            return Err(Error::invalid("", "changes nothing: give name or expires_at"));
+            return Err(Error::invalid(
+                "",
+                "changes nothing: give name, expires_at, share_filter_policies or default_mode",
+            ));
         }
         let expires_at = match self.expires_at {
             None => None,
             Some(None) => Some(None),
             Some(Some(text)) => Some(Some(instant(&text)?)),
         };
-        Ok(Amendment { name: self.name, expires_at })
+        let (policies, default_mode) = (self.share_filter_policies, self.default_mode);
+        Ok(Amendment { name: self.name, expires_at, policies, default_mode })
     }
 }
 
@@ -120,7 +142,7 @@ fn instant(text: &str) -> Result<Millis> {
 }
 
 /// A share, as its owner sees it. The token is derived anew for each answer; no store holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShareOut {
     /// Its id.
@@ -131,7 +153,8 @@ pub struct ShareOut {
     pub name: String,
     /// Always `link` here.
     pub share_type: ShareType,
-    /// `active`, `expired` or `revoked`.
+    /// `active`, `expired`, `revoked`, or `closed`: its policies no longer fit the dashboard, so it opens nothing until
+    /// either is changed.
     pub status: String,
     /// Null when the share is revoked.
     pub token: Option<String>,
@@ -145,6 +168,10 @@ pub struct ShareOut {
     pub effective: String,
     /// RFC 3339, or null.
     pub expires_at: Option<String>,
+    /// What viewers may do with the filters.
+    pub share_filter_policies: Vec<Policy>,
+    /// For filters without a policy.
+    pub default_mode: DefaultMode,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339: when the current token was issued.
@@ -160,6 +187,7 @@ impl ShareOut {
         let Target::Dashboard(dashboard_id) = share.target;
         let status = match (share.state, share.expires_at) {
             (State::Revoked, _) => "revoked",
+            (State::Live, _) if share.closed => "closed",
             (State::Live, Some(at)) if now >= at => "expired",
             (State::Live, _) => "active",
         };
@@ -176,6 +204,8 @@ impl ShareOut {
             revision: share.revision,
             effective: if pending { "pending" } else { "live" }.to_owned(),
             expires_at: share.expires_at.map(Millis::to_rfc3339),
+            share_filter_policies: share.rules.policies.clone(),
+            default_mode: share.rules.default_mode,
             created_at: share.created_at.to_rfc3339(),
             token_issued_at: share.issued_at.to_rfc3339(),
             revoked_at: share.revoked_at.map(Millis::to_rfc3339),
@@ -217,6 +247,9 @@ pub struct DashboardOut {
     pub id: Uuid,
     /// Grows with each change of the definition.
     pub version: u64,
+    /// Shares that this change closed, or left closed: their policies do not fit the dashboard any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_shares: Vec<Uuid>,
     /// What it is.
     #[serde(flatten)]
     pub definition: Definition,

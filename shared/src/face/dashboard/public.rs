@@ -4,7 +4,7 @@ use crate::app::redeem::{Freshness, Options};
 use crate::face::{Answer, JSON, MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::{Panel, View};
 use crate::model::filter::{Choice, Choices, Filter, Kind, Typed};
-use crate::model::policy::{ChoiceSource, Mode, Rules};
+use crate::model::policy::{ChoiceSource, Mode, Rules, shown_value};
 use crate::model::share::ShareType;
 use crate::replica::Live;
 use crate::time::Millis;
@@ -89,6 +89,10 @@ pub struct ResolvedFilter<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub default: Option<Value>,
+    /// What a locked filter is fixed to; hidden ones are left out altogether.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub value: Option<Value>,
     /// Where its options come from, for `select` and `multi_select`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
@@ -141,6 +145,7 @@ fn resolved_filter<'a>(filter: &'a Filter, rules: &'a Rules) -> Option<ResolvedF
         mode,
         required: filter.required,
         default: default.filter(|value| Typed::read(filter.kind, value).is_ok()),
+        value: shown_value(filter, rules),
         source: filter.choices.as_ref().map(|choices| match choices {
             _ if narrowed => "policy",
             Choices::Static(_) => "static",
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn resolve_leaves_out_locked_values_and_what_is_disabled() {
+    fn resolve_shows_what_is_locked_unless_hidden_and_leaves_out_what_is_disabled() {
         let policy = |mode, hidden| Policy {
             filter_slug: "status".into(),
             filter_kind: Kind::Select,
@@ -290,10 +295,14 @@ mod tests {
             hidden,
         };
         let shown = resolved(|live| live.rules.policies = vec![policy(Mode::Locked, false)]);
-        assert_eq!(shown["filters"][0]["mode"], "locked");
-        assert!(!shown.to_string().contains("tenant-7"));
+        assert_eq!(
+            (&shown["filters"][0]["mode"], &shown["filters"][0]["value"]),
+            (&json!("locked"), &json!("tenant-7"))
+        );
         for gone in [policy(Mode::Locked, true), policy(Mode::Disabled, false)] {
-            assert_eq!(resolved(|live| live.rules.policies = vec![gone])["filters"], json!([]));
+            let shown = resolved(|live| live.rules.policies = vec![gone]);
+            assert_eq!(shown["filters"], json!([]));
+            assert!(!shown.to_string().contains("tenant-7"));
         }
     }
 

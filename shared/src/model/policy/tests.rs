@@ -223,6 +223,37 @@ fn options_follow_the_policy() {
 }
 
 #[test]
+fn rules_are_checked_against_the_filters() {
+    let filters = [filter("s", Kind::Select), filter("m", Kind::MultiSelect), filter("t", Kind::Text)];
+    let flaws = |policies: Vec<Policy>| {
+        let rules = Rules { policies, ..Rules::default() };
+        rules.flaws(&filters).into_iter().map(|flaw| flaw.pointer).collect::<Vec<_>>()
+    };
+    let good = || policy("s", Kind::Select, Mode::Locked, json!(["active"]));
+    assert_eq!(
+        flaws(vec![good(), policy("m", Kind::MultiSelect, Mode::Selectable, json!(["a", "b"]))]),
+        Vec::<String>::new()
+    );
+    let bad = [
+        policy("gone", Kind::Select, Mode::Locked, json!(["a"])),
+        policy("s", Kind::Text, Mode::Locked, json!(["a"])),
+        policy("s", Kind::Select, Mode::Locked, json!([])),
+        policy("s", Kind::Select, Mode::Locked, json!(["a", "b"])),
+        policy("s", Kind::Select, Mode::Selectable, json!([{"a": 1}])),
+        policy("t", Kind::Text, Mode::Open, json!(["a"])),
+        policy("t", Kind::Text, Mode::Disabled, json!(["a"])),
+        Policy { hidden: true, ..policy("s", Kind::Select, Mode::Selectable, json!(["a"])) },
+        Policy { default: Some(json!("z")), ..policy("s", Kind::Select, Mode::Selectable, json!(["a"])) },
+        Policy { default: Some(json!("a")), ..policy("s", Kind::Select, Mode::Locked, json!(["a"])) },
+        Policy { default: Some(json!(1)), ..policy("t", Kind::Text, Mode::Open, json!([])) },
+    ];
+    for policy in bad {
+        assert_eq!(flaws(vec![policy.clone()]), ["/share_filter_policies/0"], "{policy:?}");
+    }
+    assert_eq!(flaws(vec![good(), good()]), ["/share_filter_policies/1"]);
+}
+
+#[test]
 fn constraints_hold_what_the_share_imposes_and_nothing_else() {
     let mut open = filter("open", Kind::Select);
     open.default = Some(json!("active"));

@@ -1,17 +1,69 @@
-//! Faults, on an installation of its own: what breaks here would break other tests' requests too.
+//! What needs an installation of its own: exact counts, and faults that would break other tests' requests.
 
 use crate::share::{Share, rows};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Database, Stack, signed, stack::eventually};
 
-crate::tests![faults_pass];
+crate::tests![costs_and_faults];
 
-fn faults_pass(_: &Stack) {
+fn costs_and_faults(_: &Stack) {
     let stack = Stack::start(Database::Sqlite).expect("an installation");
+    a_forged_token_costs_no_io(&stack);
+    a_hot_visit_costs_no_io(&stack);
     a_panic_costs_one_instance(&stack);
     a_paused_control_plane_stops_no_link(&stack);
+}
+
+/// Right shape, wrong tag: no KV, no gate, no data plane.
+fn a_forged_token_costs_no_io(stack: &Stack) {
+    let edge = stack.edge();
+    let token = Share::create(stack).token;
+    let before = stack.counters();
+    let mut forged = 0;
+    for (at, digit) in token.char_indices().skip(4) {
+        let other = if digit == '0' { "1" } else { "0" };
+        let mut changed = token.clone();
+        changed.replace_range(at..=at, other);
+        let path = format!("/api/v1/public/shares/{changed}");
+        edge.get(&format!("{path}/resolve")).expect_error(401, "TOKEN_INVALID");
+        edge.get(&format!("{path}/filters/weather/options")).expect_error(401, "TOKEN_INVALID");
+        edge.post(&format!("{path}/execute"), &json!({})).expect_error(401, "TOKEN_INVALID");
+        edge.get(&format!("/share/{changed}")).expect(404);
+        forged += 4;
+    }
+    let after = stack.counters();
+    assert_eq!(spent(&before, &after, "forged"), forged);
+    for io in ["kv_reads", "gate_calls", "origin_calls"] {
+        assert_eq!(spent(&before, &after, io), 0, "{io} for {forged} forged tokens");
+    }
+}
+
+/// The first visit reads KV once and asks the gate once; those under its lease ask nobody.
+fn a_hot_visit_costs_no_io(stack: &Stack) {
+    let share = Share::create(stack);
+    let cold = stack.counters();
+    share.resolve().expect(200);
+    let warm = stack.counters();
+    for io in ["kv_reads", "gate_calls"] {
+        assert!(spent(&cold, &warm, io) <= 2, "a first visit: {warm}");
+    }
+    assert_eq!(spent(&cold, &warm, "kv_reads"), 1);
+    // Well within half a lease.
+    for _ in 0..20 {
+        share.resolve().expect(200);
+    }
+    let hot = stack.counters();
+    for io in ["kv_reads", "gate_calls", "origin_calls"] {
+        assert_eq!(spent(&warm, &hot, io), 0, "{io} for 20 hot visits");
+    }
+}
+
+fn spent(before: &Value, after: &Value, counter: &str) -> u64 {
+    let count =
+        |counters: &Value| counters[counter].as_u64().unwrap_or_else(|| panic!("no {counter} in {counters}"));
+    count(after) - count(before)
 }
 
 /// A panic ends the wasm instance; the next request finds a new one.
