@@ -70,6 +70,25 @@ test("a default can be cleared", () =>
     await becomes(page, "days", 2922);
   }));
 
+test("what a share locks is shown, what it allows is offered, what it hides is not there", () =>
+  visit(browser, `/share/${env("NARROWED_TOKEN")}`, {}, async (page) => {
+    await settled(page);
+    const locked = page.locator('[data-filter="location"]');
+    assert.match(await locked.textContent(), /Seattle/);
+    assert.equal(await locked.locator("input, select, button").count(), 0);
+    for (const gone of ["windy", "rainy"]) assert.equal(await page.locator(`[data-filter="${gone}"]`).count(), 0);
+    const before = await value(page, "days");
+    assert.ok(before > 0 && before < 1461);
+    await page.locator('[data-filter="weather"] [role="combobox"]').click();
+    const options = page.locator('[data-filter="weather"] [role="option"]');
+    await options.first().waitFor();
+    assert.deepEqual(await options.allTextContents(), ["rain", "snow"]);
+    await options.nth(1).click();
+    await page.waitForFunction((days) => Number(document.querySelector('[data-panel="days"] [data-value]').dataset.value) < days, before);
+    await accessible(page);
+    await screenshot(page, "share-narrowed");
+  }));
+
 test("each chart is there as a table too", () =>
   visit(browser, path, {}, async (page) => {
     await settled(page);

@@ -1,6 +1,7 @@
 //! The pages, in a real browser: `tests/browser/*.test.mjs` under Node's test runner.
 
 use crate::share::Share;
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use tests::Stack;
@@ -10,6 +11,15 @@ crate::tests![the_share_page];
 fn the_share_page(stack: &Stack) {
     let share = Share::create(stack);
     let doomed = Share::create(stack);
+    let narrowed = Share::create_with(
+        stack,
+        json!({"share_filter_policies": [
+            {"filter_slug": "location", "filter_kind": "select", "mode": "locked", "allowed_values": ["Seattle"]},
+            {"filter_slug": "weather", "filter_kind": "multi_select", "mode": "selectable", "allowed_values": ["rain", "snow"]},
+            {"filter_slug": "windy", "filter_kind": "number", "mode": "disabled"},
+            {"filter_slug": "rainy", "filter_kind": "boolean", "mode": "locked", "allowed_values": [true], "hidden": true},
+        ]}),
+    );
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     let program = |name: &str| {
         std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`"))
@@ -22,6 +32,7 @@ fn the_share_page(stack: &Stack) {
         .env("CONTROL_URL", stack.described("control_url"))
         .env("API_KEY", stack.described("api_key"))
         .env("SHARE_TOKEN", &share.token)
+        .env("NARROWED_TOKEN", &narrowed.token)
         .env("DOOMED_TOKEN", &doomed.token)
         .env("DOOMED_ID", &doomed.id)
         .env(
