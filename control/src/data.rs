@@ -22,6 +22,8 @@ use shared::model::policy::Parameters;
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use template::{Dialect, Query, Template, Values};
 use tokio::time::Instant;
@@ -33,8 +35,29 @@ pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const MAX_ROWS: usize = 10_000;
 /// Most options of a filter.
 const MAX_OPTIONS: usize = 1_000;
-/// Most bytes of text in one answer of a query; what is beyond is cut off like rows beyond the cap.
-const MAX_RESULT_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes of cells in one answer, all its queries together; rows beyond are cut off like those beyond the cap.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// What one answer may still hold; its queries share it.
+#[derive(Clone)]
+struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(MAX_ANSWER_BYTES)))
+    }
+
+    /// Takes `bytes` out of it; `false` when there are not so many left.
+    fn take(&self, bytes: usize) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+}
+
+/// How much a query may give.
+struct Cap {
+    rows: usize,
+    bytes: Budget,
+}
 
 /// Everything that runs queries.
 pub(crate) struct DataPlane {
@@ -135,9 +158,11 @@ impl DataPlane {
         now: Millis,
     ) -> Executed {
         let values = bind::values(definition, parameters);
-        let started = Instant::now();
-        let panels =
-            definition.widgets.iter().map(|widget| self.panel(share, source, widget, &values, started));
+        let (started, budget) = (Instant::now(), Budget::new());
+        let panels = definition
+            .widgets
+            .iter()
+            .map(|widget| self.panel(share, source, widget, &values, (&budget, started)));
         Executed { panels: join_all(panels).await, generated_at: now.to_rfc3339() }
     }
 
@@ -147,9 +172,10 @@ impl DataPlane {
         source: &DataSource,
         widget: &Widget,
         values: &Values,
-        started: Instant,
+        (budget, started): (&Budget, Instant),
     ) -> PanelRows {
-        match self.run(share, source, &widget.sql, values, (MAX_ROWS, started)).await {
+        let cap = Cap { rows: MAX_ROWS, bytes: budget.clone() };
+        match self.run(share, source, &widget.sql, values, (cap, started)).await {
             Ok(Rows { columns, cells, truncated }) => {
                 PanelRows { id: widget.id.clone(), columns, rows: cells, truncated, error: None }
             }
@@ -187,7 +213,8 @@ impl DataPlane {
         };
         let mut values = bind::values(definition, parameters);
         values.insert(bind::SEARCH.to_owned(), bind::search(search));
-        let rows = self.run(share, source, sql, &values, (MAX_OPTIONS, Instant::now())).await;
+        let cap = Cap { rows: MAX_OPTIONS, bytes: Budget::new() };
+        let rows = self.run(share, source, sql, &values, (cap, Instant::now())).await;
         match rows {
             Ok(rows) => Ok(OptionsFound { options: choices(&rows) }),
             Err(failure) => {
@@ -203,7 +230,7 @@ impl DataPlane {
         source: &DataSource,
         sql: &str,
         values: &Values,
-        (limit, started): (usize, Instant),
+        (cap, started): (Cap, Instant),
     ) -> Result<Rows, Failure> {
         let template = Template::parse(dialect(source.kind), sql)
             .map_err(|fault| Failure::Refused(fault.to_string()))?;
@@ -211,7 +238,7 @@ impl DataPlane {
         let deadline = started + QUERY_TIMEOUT;
         let place = self.gate.enter(share, deadline).await.ok_or(Failure::TimedOut)?;
         let begun = Instant::now();
-        let rows = self.engine(source)?.run(query, limit, deadline).await;
+        let rows = self.engine(source)?.run(query, cap, deadline).await;
         drop(place);
         let outcome = if rows.is_ok() { "ok" } else { "failed" };
         metrics::histogram!("postern_query_seconds", "kind" => source.kind.name(), "outcome" => outcome)
@@ -235,10 +262,10 @@ impl DataPlane {
 }
 
 impl Engine {
-    async fn run(&self, query: Query, limit: usize, deadline: Instant) -> Result<Rows, Failure> {
+    async fn run(&self, query: Query, cap: Cap, deadline: Instant) -> Result<Rows, Failure> {
         match self {
-            Self::Sqlite(path) => sqlite::run(path.clone(), query, limit, deadline).await,
-            Self::Postgres(pool) => postgres::run(pool, query, limit, deadline).await,
+            Self::Sqlite(path) => sqlite::run(path.clone(), query, cap, deadline).await,
+            Self::Postgres(pool) => postgres::run(pool, query, &cap, deadline).await,
         }
     }
 

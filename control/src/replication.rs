@@ -11,12 +11,12 @@ use crate::store::{Store, outbox};
 use http::header::CONTENT_TYPE;
 use shared::call::{SIGNATURE_HEADER, sign};
 use shared::model::key::Key;
-use shared::replica::{Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed};
+use shared::replica::{Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed, Receipt};
 use shared::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 /// Longest that one push may take. Shorter than [`outbox::CLAIM`].
 const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,8 +30,9 @@ const POLL: Duration = Duration::from_secs(1);
 const FIRST_PAUSE_MS: u64 = 500;
 /// Longest pause.
 const LONGEST_PAUSE_MS: u64 = 60_000;
-/// A row that failed this often waits for a person: 15 minutes of trying.
+/// A row that failed this often is parked: an alarm, and a try every [`PARKED_PAUSE`] instead of every minute.
 const PARK_AFTER: i64 = 20;
+const PARKED_PAUSE: Duration = Duration::from_mins(5);
 
 /// Pushes changes; cheap to clone.
 #[derive(Clone)]
@@ -48,6 +49,13 @@ struct Inner {
 
 /// More than a change adds to its record's bytes: a key of 32 digits, names and punctuation.
 const CHANGE_OVERHEAD_BYTES: usize = 128;
+
+/// A record of which the edge holds another history.
+struct Ahead {
+    key: String,
+    sent: u64,
+    in_force: u64,
+}
 
 /// What the edge has in force, by record key.
 type Confirmed = HashMap<String, (u64, Duration)>;
@@ -78,25 +86,32 @@ impl Replication {
             return true;
         }
         let inner = Arc::clone(&self.0);
-        let pushed = tokio::spawn(async move {
-            let mut drain = Duration::ZERO;
+        let (tell, told) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let mut batches = Vec::new();
             for batch in keys.chunks(MAX_CHANGES) {
-                match inner.deliver(batch).await {
-                    Some(batch) => drain = drain.max(batch),
-                    None => return None,
-                }
+                batches.push((batch, inner.push(batch).await));
             }
-            Some(drain)
+            let drain = batches.iter().map(|(_, pushed)| longest_drain(pushed)).max().unwrap_or_default();
+            let complete = batches.iter().all(|(batch, pushed)| {
+                pushed.as_ref().is_ok_and(|confirmed| batch.iter().all(|key| confirmed.contains_key(key)))
+            });
+            // Nobody may be waiting any more.
+            let _ = tell.send(complete.then_some(drain));
+            // The rows go only now: whoever asks meanwhile is told that the change is pending, and waits too.
+            tokio::time::sleep(drain.min(LONGEST_DRAIN)).await;
+            for (batch, pushed) in &batches {
+                inner.settle_or_warn(batch, &HashMap::new(), pushed).await;
+            }
         });
-        let drain = match tokio::time::timeout(CONFIRM_TIMEOUT, pushed).await {
-            Ok(Ok(Some(drain))) if drain <= LONGEST_DRAIN => drain,
-            _ => {
-                self.0.wake.notify_one();
-                return false;
-            }
+        let in_time = match tokio::time::timeout(CONFIRM_TIMEOUT, told).await {
+            Ok(Ok(Some(drain))) if drain <= LONGEST_DRAIN => task.await.is_ok(),
+            _ => false,
         };
-        tokio::time::sleep(drain).await;
-        true
+        if !in_time {
+            self.0.wake.notify_one();
+        }
+        in_time
     }
 
     /// Pushes whatever is due, until it is told to stop.
@@ -142,7 +157,7 @@ impl Inner {
         let backlog = outbox::backlog(&mut session, self.clock.now()).await?;
         drop(session);
         observe(backlog);
-        if backlog.depth == backlog.parked {
+        if backlog.depth == 0 {
             return Ok(false);
         }
         let mut session = self.store.write().await?;
@@ -155,35 +170,31 @@ impl Inner {
             return Ok(false);
         }
         let pushed = self.push(&keys).await;
-        // `live` must not be said before the drain is over, and other rows must not wait for it.
-        let drain = pushed.iter().flat_map(HashMap::values).map(|(_, drain)| *drain).max();
         let more = keys.len() == MAX_CHANGES && pushed.is_ok();
-        match drain.filter(|drain| !drain.is_zero()) {
-            None => self.settle(&keys, &attempts, &pushed).await?,
-            Some(drain) => {
-                let inner = Arc::clone(self);
-                tokio::spawn(async move {
-                    tokio::time::sleep(drain.min(LONGEST_DRAIN)).await;
-                    if let Err(error) = inner.settle(&keys, &attempts, &pushed).await {
-                        tracing::warn!(%error, "receipts could not be noted");
-                    }
-                });
-            }
+        // `live` must not be said before the drain is over, and other rows must not wait for it.
+        let (inner, drain) = (Arc::clone(self), longest_drain(&pushed).min(LONGEST_DRAIN));
+        let settling = async move {
+            tokio::time::sleep(drain).await;
+            inner.settle_or_warn(&keys, &attempts, &pushed).await;
+        };
+        if drain.is_zero() {
+            settling.await;
+        } else {
+            tokio::spawn(settling);
         }
         Ok(more)
     }
 
-    /// Pushes a batch on its caller's behalf: `Some(drain)` when the edge has all of it.
-    async fn deliver(&self, keys: &[String]) -> Option<Duration> {
-        let pushed = self.push(keys).await;
-        if let Err(error) = self.settle(keys, &HashMap::new(), &pushed).await {
-            // The rows stay, and are pushed again: harmless.
+    /// As [`Self::settle`]; should it fail, the rows stay and are pushed again, which is harmless.
+    async fn settle_or_warn(
+        &self,
+        keys: &[String],
+        attempts: &HashMap<String, i64>,
+        pushed: &Result<Confirmed>,
+    ) {
+        if let Err(error) = self.settle(keys, attempts, pushed).await {
             tracing::warn!(%error, "receipts could not be noted");
         }
-        let confirmed = pushed.ok()?;
-        keys.iter()
-            .map(|key| confirmed.get(key).map(|(_, drain)| *drain))
-            .try_fold(Duration::ZERO, |most, drain| drain.map(|drain| most.max(drain)))
     }
 
     /// Sends what is current of these records, and gives what the edge confirmed. Where the edge is ahead of the
@@ -196,29 +207,27 @@ impl Inner {
         }
         let mut session = self.store.write().await?;
         let mut again = Vec::new();
-        for (key, in_force) in ahead {
-            let raised = outbox::overtake(&mut session, &key, in_force, self.clock.now()).await?;
-            if !raised.is_empty() {
-                tracing::error!(
-                    record_key = key,
-                    in_force,
-                    "the edge was ahead of the database: was a backup restored?"
-                );
+        for Ahead { key, sent, in_force } in ahead {
+            // The database may have caught up, when another pusher was faster: then its newer row is pushed again.
+            let raised = outbox::overtake(&mut session, &key, (sent, in_force), self.clock.now()).await?;
+            if raised.is_empty() {
+                again.push(key);
+                continue;
             }
+            tracing::error!(
+                record_key = key,
+                in_force,
+                "the edge was ahead of the database: was a backup restored?"
+            );
             again.extend(raised);
         }
         session.commit().await?;
-        for key in &again {
-            confirmed.remove(key);
-        }
-        if !again.is_empty() {
-            confirmed.extend(self.push_current(&again).await?.0);
-        }
+        confirmed.extend(self.push_current(&again).await?.0);
         Ok(confirmed)
     }
 
     /// Sends what is current of these records: what the edge confirmed, and where it has a newer revision.
-    async fn push_current(&self, keys: &[String]) -> Result<(Confirmed, Vec<(String, u64)>)> {
+    async fn push_current(&self, keys: &[String]) -> Result<(Confirmed, Vec<Ahead>)> {
         let mut sent = HashMap::new();
         let mut session = self.store.read().await?;
         let mut batches = vec![Vec::new()];
@@ -248,21 +257,31 @@ impl Inner {
             }
         }
         drop(session);
-        let mut confirmed = Confirmed::new();
+        let (mut confirmed, mut ahead) = (Confirmed::new(), Vec::new());
         for changes in batches {
             if !changes.is_empty() {
-                confirmed.extend(self.send(Push { changes }).await?);
+                let receipts = self.send(Push { changes }).await?;
+                for Receipt { key, outcome } in receipts {
+                    match outcome {
+                        Outcome::InForce { revision, drain_ms } => {
+                            confirmed.insert(key, (revision, Duration::from_millis(drain_ms)));
+                        }
+                        Outcome::Ahead { revision } => ahead.push((key, revision)),
+                        Outcome::Failed { reason } => {
+                            tracing::warn!(record_key = key, reason, "the edge did not take a change");
+                        }
+                    }
+                }
             }
         }
-        let ahead = confirmed
-            .iter()
-            .filter(|(key, (revision, _))| sent.get(key.as_str()).is_some_and(|sent| revision > sent))
-            .map(|(key, (revision, _))| (key.clone(), *revision))
+        let ahead = ahead
+            .into_iter()
+            .filter_map(|(key, in_force)| Some(Ahead { sent: *sent.get(key.as_str())?, key, in_force }))
             .collect();
         Ok((confirmed, ahead))
     }
 
-    async fn send(&self, push: Push) -> Result<Confirmed> {
+    async fn send(&self, push: Push) -> Result<Vec<Receipt>> {
         let failed = |reason: String| Error::Unavailable(format!("push: {reason}"));
         let body = serde_json::to_vec(&push).map_err(|error| Error::Internal(format!("push: {error}")))?;
         let signature = sign(&self.key, "POST", PUSH_PATH, &body, self.clock.now());
@@ -277,19 +296,7 @@ impl Inner {
             return Err(failed(format!("status {}", answer.status().as_u16())));
         }
         let pushed: Pushed = answer.json().await.map_err(|error| failed(error.without_url().to_string()))?;
-        Ok(pushed
-            .receipts
-            .into_iter()
-            .filter_map(|receipt| match receipt.outcome {
-                Outcome::InForce { revision, drain_ms } => {
-                    Some((receipt.key, (revision, Duration::from_millis(drain_ms))))
-                }
-                Outcome::Failed { reason } => {
-                    tracing::warn!(record_key = receipt.key, reason, "the edge did not take a change");
-                    None
-                }
-            })
-            .collect())
+        Ok(pushed.receipts)
     }
 
     /// Notes what became of a push: confirmed rows go, the others wait longer each time.
@@ -320,10 +327,16 @@ impl Inner {
                 );
                 count("parked");
             }
-            outbox::postpone(&mut session, key, now.plus(pause(attempts)?), parked, &error).await?;
+            let pause = if parked.is_some() { PARKED_PAUSE } else { pause(attempts)? };
+            outbox::postpone(&mut session, key, now.plus(pause), parked, &error).await?;
         }
         session.commit().await
     }
+}
+
+/// How long some isolate may still serve what was in force before a push.
+fn longest_drain(pushed: &Result<Confirmed>) -> Duration {
+    pushed.iter().flat_map(HashMap::values).map(|(_, drain)| *drain).max().unwrap_or_default()
 }
 
 /// How long to wait after `attempts` failures: doubling, with jitter of up to a half, so that rows that failed

@@ -67,7 +67,11 @@ impl DurableObject for ShareGate {
                 None => Response::error("unknown", 404),
             },
             "record" => match self.load_or_heal(key).await? {
-                Some(held) => Response::ok(held.record),
+                // Whoever reads the record serves under it, as under a lease.
+                Some(held) => {
+                    self.memory.set(Memory { leased_at: Some(now()), ..self.memory.get() });
+                    Response::ok(held.record)
+                }
                 None => Response::error("unknown", 404),
             },
             _ => Response::error("unknown path", 400),
@@ -90,9 +94,15 @@ impl ShareGate {
         let held = self.load()?;
         let pushed =
             gate::push(held.as_ref().map(|held| &held.stored), &self.memory.get(), announced.revision, now());
-        if let Some(stored) = pushed.taken {
-            self.save(&Held { key: key.to_owned(), record, stored })?;
-            self.state.storage().set_alarm(std::time::Duration::ZERO).await?;
+        match pushed.taken {
+            Some(stored) => {
+                self.save(&Held { key: key.to_owned(), record, stored })?;
+                self.state.storage().set_alarm(std::time::Duration::ZERO).await?;
+            }
+            None if held.is_some_and(|held| held.record != record) => {
+                return Ok(Outcome::Ahead { revision: pushed.revision });
+            }
+            None => {}
         }
         let drain_ms = u64::try_from(pushed.drain.as_millis()).unwrap_or(u64::MAX);
         Ok(Outcome::InForce { revision: pushed.revision, drain_ms })

@@ -2,6 +2,8 @@
 // Promises settle to bytes, numbers or plain objects, never to something bound to a request.
 
 const NOTHING = new Uint8Array(0);
+/** The control plane gives 8 MiB of cells at most; as JSON they are not twice as much. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /** Calls `settle(slot, fulfilled, value)` once the promise has settled. */
 export function watch(promise, slot, settle) {
@@ -33,13 +35,13 @@ function pairs(lines) {
   });
 }
 
-/** The body as bytes, or null when it has more than `limit`: counted, whatever Content-Length says. */
-export async function readBody(request, limit) {
-  if (request.body === null) return NOTHING;
-  if (Number(request.headers.get("content-length") ?? 0) > limit) return null;
+/** The body of a request or answer, or null when it has more than `limit` bytes: counted, whatever Content-Length says. */
+export async function readBody(message, limit) {
+  if (message.body === null) return NOTHING;
+  if (Number(message.headers.get("content-length") ?? 0) > limit) return null;
   const chunks = [];
   let length = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of message.body) {
     length += chunk.length;
     if (length > limit) return null;
     chunks.push(chunk);
@@ -108,11 +110,9 @@ export async function post(url, signature, body, limit) {
     redirect: "manual",
     signal: AbortSignal.timeout(limit),
   });
-  return {
-    status: answer.status,
-    cacheable: answer.headers.get("x-postern-cacheable") === "1",
-    body: new Uint8Array(await answer.arrayBuffer()),
-  };
+  const bytes = await readBody(answer, MAX_ANSWER_BYTES);
+  if (bytes === null) throw new Error("the control plane's answer is too large");
+  return { status: answer.status, cacheable: answer.headers.get("x-postern-cacheable") === "1", body: bytes };
 }
 
 /** Passes a request on to the control plane, body and answer streamed; `own` headers replace the request's. */

@@ -9,13 +9,14 @@ use js_sys::{Function, Promise, Uint8Array};
 use shared::face::Answer;
 use shared::time::Millis;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::time::Duration;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -239,15 +240,25 @@ fn lines<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
+/// No request waits longer. What is older belongs to one whose client went away: the platform drops its promises
+/// without a word, so nobody else would ever free it.
+const ABANDONED_AFTER: Duration = Duration::from_mins(5);
+/// How often, in tasks and waits, the executor looks for such.
+const SWEEP_EVERY: u32 = 1_024;
+
 #[derive(Default)]
 struct Executor {
     next_id: u32,
+    /// Since when each id is there, oldest first.
+    begun: VecDeque<(u32, Millis)>,
     /// A task is taken out while it is polled.
     tasks: HashMap<u32, Option<Task>>,
     /// Tasks that were woken while they were polled.
     woken: Vec<u32>,
-    slots: HashMap<u32, Rc<RefCell<Slot>>>,
+    slots: HashMap<u32, Waiting>,
 }
+
+type Waiting = Rc<RefCell<Slot>>;
 
 #[derive(Default)]
 struct Slot {
@@ -267,7 +278,21 @@ fn with_executor<T>(use_it: impl FnOnce(&mut Executor) -> T) -> T {
 impl Executor {
     fn fresh_id(&mut self) -> u32 {
         self.next_id = self.next_id.wrapping_add(1);
+        self.begun.push_back((self.next_id, now()));
         self.next_id
+    }
+
+    /// Takes out what nobody will ever wake, for the caller to drop when the executor is not borrowed: dropping a
+    /// task may run code that needs it.
+    fn abandoned(&mut self) -> Vec<(Option<Task>, Option<Waiting>)> {
+        let (tasks, slots) = (&self.tasks, &self.slots);
+        self.begun.retain(|(id, _)| tasks.contains_key(id) || slots.contains_key(id));
+        let mut abandoned = Vec::new();
+        while let Some((id, _)) = self.begun.pop_front_if(|(_, begun)| now().since(*begun) >= ABANDONED_AFTER)
+        {
+            abandoned.push((self.tasks.remove(&id).flatten(), self.slots.remove(&id)));
+        }
+        abandoned
     }
 }
 
@@ -314,6 +339,9 @@ fn poll_task(id: u32) {
 }
 
 fn spawn(future: impl Future<Output = ()> + 'static) {
+    if with_executor(|executor| executor.next_id.is_multiple_of(SWEEP_EVERY)) {
+        drop(with_executor(Executor::abandoned));
+    }
     let id = with_executor(|executor| {
         let id = executor.fresh_id();
         executor.tasks.insert(id, Some(Box::pin(future)));
@@ -363,7 +391,7 @@ pub fn in_background(context: &Context, future: impl Future<Output = ()> + 'stat
 
 /// Waits for a promise.
 async fn settled(promise: &JsValue) -> Result<JsValue, JsValue> {
-    let slot: Rc<RefCell<Slot>> = Rc::default();
+    let slot = Waiting::default();
     let id = with_executor(|executor| {
         let id = executor.fresh_id();
         executor.slots.insert(id, Rc::clone(&slot));

@@ -13,15 +13,51 @@ use std::net::IpAddr;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Header that carries the signature: `t=<ms since 1970>,v1=<64 hex digits>`.
+/// Header that carries the signature: `t=<ms since 1970>,d=<SHA-256 of the body>,v1=<MAC>`, both as 64 hex digits. The
+/// digest stands beside the MAC, so that a receiver refuses a stranger before it has read the body.
 pub const SIGNATURE_HEADER: &str = "x-postern-signature";
 /// How far the clocks of signer and verifier may differ, delivery included.
 pub const WINDOW: Duration = Duration::from_mins(1);
 
 /// Signs a call.
 pub fn sign(key: &Key, method: &str, path: &str, body: &[u8], now: Millis) -> String {
-    let mac = key.mac(&parts(&now.0.to_be_bytes(), method, path, &Sha256::digest(body)));
-    format!("t={},v1={}", now.0, hex::encode(mac))
+    let digest = Sha256::digest(body);
+    let mac = key.mac(&parts(&now.0.to_be_bytes(), method, path, &digest));
+    format!("t={},d={},v1={}", now.0, hex::encode(digest), hex::encode(mac))
+}
+
+/// A signature that is good, for a body that has yet to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed {
+    digest: [u8; 32],
+}
+
+impl Signed {
+    /// Checks a signature by one of the keys, made within [`WINDOW`] of `now`. No body is needed.
+    pub fn check<'k>(
+        keys: impl IntoIterator<Item = &'k Key>,
+        signature: &str,
+        (method, path): (&str, &str),
+        now: Millis,
+    ) -> Option<Self> {
+        let (instant, rest) = signature.strip_prefix("t=")?.split_once(",d=")?;
+        let (digest_hex, mac_hex) = rest.split_once(",v1=")?;
+        let instant = Millis(instant.parse().ok()?);
+        let (mut digest, mut mac) = ([0; 32], [0; 32]);
+        hex::decode_to_slice(digest_hex, &mut digest).ok()?;
+        hex::decode_to_slice(mac_hex, &mut mac).ok()?;
+        if instant.since(now).max(now.since(instant)) > WINDOW {
+            return None;
+        }
+        let instant = instant.0.to_be_bytes();
+        let signed = keys.into_iter().any(|key| key.verify(&parts(&instant, method, path, &digest), &mac));
+        signed.then_some(Self { digest })
+    }
+
+    /// Was it made for this body?
+    pub fn covers(&self, body: &[u8]) -> bool {
+        Sha256::digest(body)[..] == self.digest
+    }
 }
 
 /// Is this the signature of this call by one of the keys, made within [`WINDOW`] of `now`?
@@ -31,17 +67,7 @@ pub fn verify<'k>(
     (method, path, body): (&str, &str, &[u8]),
     now: Millis,
 ) -> bool {
-    let Some((instant, mac)) = signature.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
-        return false;
-    };
-    let Ok(instant) = instant.parse().map(Millis) else { return false };
-    let mut bytes = [0; 32];
-    if instant.since(now).max(now.since(instant)) > WINDOW || hex::decode_to_slice(mac, &mut bytes).is_err() {
-        return false;
-    }
-    let digest = Sha256::digest(body);
-    let instant = instant.0.to_be_bytes();
-    keys.into_iter().any(|key| key.verify(&parts(&instant, method, path, &digest), &bytes))
+    Signed::check(keys, signature, (method, path), now).is_some_and(|signed| signed.covers(body))
 }
 
 /// Header by which the edge tells whose management call it forwards: `<address> <signature>`. The control plane
@@ -191,7 +217,7 @@ mod tests {
     fn a_signature_is_pinned() {
         assert_eq!(
             sign(&keys().push, "POST", "/p", b"{}", Millis(1_000)),
-            "t=1000,v1=419ccf58e5b55c00941af60ef0af8962f724889c6af6886089aafd73b788fc83"
+            "t=1000,d=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a,v1=419ccf58e5b55c00941af60ef0af8962f724889c6af6886089aafd73b788fc83"
         );
     }
 
@@ -233,10 +259,10 @@ mod tests {
         for signature in [
             "",
             "t=100000",
-            "t=100000,v1=",
+            "t=100000,d=,v1=",
             "v1=00,t=1",
             "t=x,v1=00",
-            &format!("t=100000,v1={}", "0".repeat(64)),
+            &format!("t=100000,d={0},v1={0}", "0".repeat(64)),
             "t=9223372036854775807,v1=00",
             "t=-9223372036854775808,v1=00",
         ] {

@@ -175,12 +175,18 @@ pub struct Receipt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    /// This revision, or a newer one, is in force. Wait `drain_ms` before telling anybody that the old rule is dead.
+    /// What was pushed is in force. Wait `drain_ms` before telling anybody that the old rule is dead.
     InForce {
         /// Revision in force.
         revision: u64,
         /// How long some isolate may still serve under a lease.
         drain_ms: u64,
+    },
+    /// Not taken: the gate holds something else under this revision, which is not older. Either a newer push came
+    /// first, or the database has lost revisions that the edge has seen.
+    Ahead {
+        /// Revision in force.
+        revision: u64,
     },
     /// Not taken; try again.
     Failed {

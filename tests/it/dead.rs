@@ -42,6 +42,9 @@ fn dead_links_look_alike(stack: &Stack) {
         let execute =
             edge.post(&format!("{base}/execute"), &json!({ "parameters": { "location": "Seattle" } }));
         let options = edge.get(&format!("{base}/filters/weather/options"));
+        let bad_search = format!("{base}/filters/weather/options?search={}", "a".repeat(129));
+        edge.get(&bad_search).expect_error(422, "VALIDATION_ERROR");
+        edge.post_text(&format!("{base}/execute"), "{").expect_error(400, "MALFORMED_JSON");
         for reply in [resolve, execute, options] {
             answers.push((why, bare(&reply)));
         }

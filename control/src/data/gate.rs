@@ -9,23 +9,39 @@ use uuid::Uuid;
 
 /// Queries of one share at once.
 const AT_ONCE: usize = 4;
+/// Queries of one share that wait for a place: twice the widgets of the largest dashboard. A stranger who asks
+/// something new each time must not fill the program with waiting requests.
+const WAITING: usize = 100;
 /// Shares that are remembered. One that is forgotten while its queries run may run as many again.
 const SHARES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-pub(super) struct Gate(Mutex<LruCache<Uuid, Arc<Semaphore>>>);
+pub(super) struct Gate(Mutex<LruCache<Uuid, Places>>);
+
+#[derive(Clone)]
+struct Places {
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { running: Arc::new(Semaphore::new(AT_ONCE)), waiting: Arc::new(Semaphore::new(WAITING)) }
+    }
+}
 
 impl Gate {
     pub(super) fn new() -> Self {
         Self(Mutex::new(LruCache::new(SHARES)))
     }
 
-    /// Waits for a place until `deadline`; `None` when there was none.
+    /// Waits for a place until `deadline`; `None` when there was none, at once when too many wait already.
     pub(super) async fn enter(&self, share: Uuid, deadline: Instant) -> Option<OwnedSemaphorePermit> {
         let places = {
             let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(shares.get_or_insert(share, || Arc::new(Semaphore::new(AT_ONCE))))
+            shares.get_or_insert(share, Places::new).clone()
         };
-        timeout_at(deadline, places.acquire_owned()).await.ok()?.ok()
+        let _waiting = places.waiting.try_acquire_owned().ok()?;
+        timeout_at(deadline, places.running.acquire_owned()).await.ok()?.ok()
     }
 }
 
@@ -45,6 +61,12 @@ mod tests {
         }
         assert!(gate.enter(one, soon()).await.is_none());
         assert!(gate.enter(other, soon()).await.is_some());
+        let later = Instant::now() + Duration::from_secs(10);
+        let before = Instant::now();
+        let waiting: Vec<_> = (0..=WAITING).map(|_| gate.enter(one, later)).collect();
+        let first = futures_util::future::select_all(waiting.into_iter().map(Box::pin)).await;
+        assert!(first.0.is_none() && Instant::now() == before, "one too many is turned away at once");
+        drop(first);
         places.pop();
         assert!(gate.enter(one, soon()).await.is_some());
     }

@@ -5,7 +5,7 @@
 //! of the columns come from preparing the query first.
 
 use super::template::{Bind, Query};
-use super::{Failure, MAX_RESULT_BYTES, QUERY_TIMEOUT, Rows};
+use super::{Cap, Failure, QUERY_TIMEOUT, Rows};
 use futures_util::TryStreamExt;
 use lru::LruCache;
 use secrecy::{ExposeSecret, SecretString};
@@ -72,14 +72,9 @@ fn options(url: &str) -> Result<PgConnectOptions, &'static str> {
     PgConnectOptions::from_str(url).map(|options| options.application_name("postern")).map_err(|_| SHAPE)
 }
 
-/// Runs a query and gives at most `limit` rows.
-pub(super) async fn run(
-    pool: &PgPool,
-    query: Query,
-    limit: usize,
-    deadline: Instant,
-) -> Result<Rows, Failure> {
-    timeout_at(deadline, read(pool, query, limit)).await.unwrap_or(Err(Failure::TimedOut))
+/// Runs a query and gives no more rows than `cap` allows.
+pub(super) async fn run(pool: &PgPool, query: Query, cap: &Cap, deadline: Instant) -> Result<Rows, Failure> {
+    timeout_at(deadline, read(pool, query, cap)).await.unwrap_or(Err(Failure::TimedOut))
 }
 
 /// Lets PostgreSQL read a query without running it, and gives the names of its columns.
@@ -96,10 +91,10 @@ pub(super) async fn prepare(pool: &PgPool, query: Query) -> Result<Vec<String>, 
     timeout(QUERY_TIMEOUT, work).await.unwrap_or(Err(Failure::TimedOut))
 }
 
-async fn read(pool: &PgPool, query: Query, limit: usize) -> Result<Rows, Failure> {
+async fn read(pool: &PgPool, query: Query, cap: &Cap) -> Result<Rows, Failure> {
     let mut transaction = begin(pool).await?;
     let columns = columns(&describe(&mut transaction, &query).await?);
-    let sql = wrap(&query.sql, columns.len(), limit + 1);
+    let sql = wrap(&query.sql, columns.len(), cap.rows + 1);
     let mut asked = sqlx::query::<Postgres>(AssertSqlSafe(sql)).persistent(false);
     for bind in &query.binds {
         asked = match bind {
@@ -110,13 +105,15 @@ async fn read(pool: &PgPool, query: Query, limit: usize) -> Result<Rows, Failure
         };
     }
     let mut found = asked.fetch(&mut *transaction);
-    let (mut rows, mut bytes, mut truncated) = (Vec::new(), 0, false);
+    let (mut rows, mut truncated) = (Vec::new(), false);
     while let Some(row) = found.try_next().await.map_err(failure)? {
-        if rows.len() == limit || bytes >= MAX_RESULT_BYTES {
+        let mut bytes = 0;
+        let cells = cells(&row, &columns, &mut bytes)?;
+        if rows.len() == cap.rows || !cap.bytes.take(bytes) {
             truncated = true;
             break;
         }
-        rows.push(cells(&row, &columns, &mut bytes)?);
+        rows.push(cells);
     }
     Ok(Rows { columns, cells: rows, truncated })
 }

@@ -7,7 +7,7 @@
 mod cells;
 
 use super::template::{Bind, Query};
-use super::{Failure, Rows};
+use super::{Budget, Cap, Failure, Rows};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value as Stored};
@@ -52,16 +52,11 @@ impl Folder {
 pub(super) async fn probe(path: PathBuf) -> Result<(), Failure> {
     let query = Query { sql: "SELECT COUNT(*) FROM sqlite_schema".to_owned(), binds: Vec::new() };
     let deadline = Instant::now() + Duration::from_secs(5);
-    run(path, query, 1, deadline).await.map(drop)
+    run(path, query, Cap { rows: 1, bytes: Budget::new() }, deadline).await.map(drop)
 }
 
-/// Runs a query and gives at most `limit` rows.
-pub(super) async fn run(
-    path: PathBuf,
-    query: Query,
-    limit: usize,
-    deadline: Instant,
-) -> Result<Rows, Failure> {
+/// Runs a query and gives no more rows than `cap` allows.
+pub(super) async fn run(path: PathBuf, query: Query, cap: Cap, deadline: Instant) -> Result<Rows, Failure> {
     blocking(move || {
         let connection = open(&path, deadline)?;
         let mut statement = read(&connection, &query.sql)?;
@@ -71,16 +66,19 @@ pub(super) async fn run(
         let mut rows = statement.query(params_from_iter(&query.binds)).map_err(failure)?;
         let mut taken = cells::Taken::new(names, declared);
         while let Some(row) = rows.next().map_err(failure)? {
-            if taken.len() == limit || taken.is_full() {
+            if taken.len() == cap.rows {
                 taken.truncate();
                 break;
             }
-            taken.push(
-                (0..taken.width())
-                    .map(|at| row.get::<_, Stored>(at))
-                    .collect::<Result<_, _>>()
-                    .map_err(failure)?,
-            );
+            let cells = (0..taken.width())
+                .map(|at| row.get::<_, Stored>(at))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(failure)?;
+            if !cap.bytes.take(cells::bytes(&cells)) {
+                taken.truncate();
+                break;
+            }
+            taken.push(cells);
         }
         Ok(taken.finish())
     })

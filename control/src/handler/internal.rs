@@ -21,6 +21,9 @@ use shared::model::token::RecordKey;
 use shared::{Error, Result};
 use std::sync::Arc;
 
+/// Longest body of a call: a visitor's own, and what stands around it.
+const MAX_CALL_BYTES: usize = 2 * MAX_BODY_BYTES;
+
 /// A body whose signature was checked, over its exact bytes.
 pub(crate) struct Signed<T>(T);
 
@@ -29,7 +32,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Signed<T> {
 
     async fn from_request(request: Request<Body>, service: &Arc<Service>) -> Result<Self, Rejection> {
         let (parts, body) = request.into_parts();
-        let body = read(body, MAX_BODY_BYTES).await?;
+        let body = read(body, MAX_CALL_BYTES).await?;
         let signature = parts.headers.get(HeaderName::from_static(SIGNATURE_HEADER));
         let signature = signature.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let keys = service.ring.iter().map(|keys| &keys.origin);

@@ -62,7 +62,7 @@ pub(crate) async fn claim(session: &mut Session, limit: usize, now: Millis) -> R
     const SQL: &str = "UPDATE outbox SET claimed_until = $1
         WHERE claimed_until <= $2 AND record_key IN (
             SELECT record_key FROM outbox
-            WHERE parked_at IS NULL AND next_attempt_at <= $2 AND claimed_until <= $2
+            WHERE next_attempt_at <= $2 AND claimed_until <= $2
             ORDER BY next_attempt_at LIMIT $3)
         RETURNING record_key, attempts";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -82,11 +82,12 @@ pub(crate) async fn settle(session: &mut Session, key: &str, revision: u64) -> R
 pub(crate) async fn overtake(
     session: &mut Session,
     key: &str,
-    in_force: u64,
+    (sent, in_force): (u64, u64),
     now: Millis,
 ) -> Result<Vec<String>> {
+    // The same revision of another history counts as well, if it is still what was sent.
     const RAISE: &str = "UPDATE share SET revision = $1 + 1
-        WHERE revision < $1 AND id = (SELECT share_id FROM share_token WHERE record_key = $2)";
+        WHERE (revision < $1 OR (revision = $1 AND revision = $3)) AND id = (SELECT share_id FROM share_token WHERE record_key = $2)";
     const ENQUEUE: &str = "INSERT INTO outbox
             (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
         SELECT t.record_key, s.revision, $1, 0, $1, $2
@@ -96,7 +97,7 @@ pub(crate) async fn overtake(
         WHERE this.record_key = $3
         ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision
         RETURNING record_key";
-    if execute!(session, RAISE, signed(in_force), key).map_err(fault)? == 0 {
+    if execute!(&mut *session, RAISE, signed(in_force), key, signed(sent)).map_err(fault)? == 0 {
         return Ok(Vec::new());
     }
     let rows =
@@ -104,7 +105,7 @@ pub(crate) async fn overtake(
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }
 
-/// A push failed: try again at `next`, or never by itself when `parked`.
+/// A push failed: try again at `next`. `parked` is the alarm that it has failed too often.
 pub(crate) async fn postpone(
     session: &mut Session,
     key: &str,

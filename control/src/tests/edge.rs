@@ -122,11 +122,16 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
             } else {
                 let record = Record::parse(change.record.get().as_bytes()).unwrap();
                 edge.log.lock().unwrap().push((change.key.clone(), record.revision));
-                let newest = records.get(&change.key).map_or(0, |held| held.revision).max(record.revision);
-                if newest == record.revision {
-                    records.insert(change.key.clone(), record);
+                match records.get(&change.key) {
+                    Some(held) if held.revision >= record.revision && *held != record => {
+                        Outcome::Ahead { revision: held.revision }
+                    }
+                    _ => {
+                        let revision = record.revision;
+                        records.insert(change.key.clone(), record);
+                        Outcome::InForce { revision, drain_ms }
+                    }
                 }
-                Outcome::InForce { revision: newest, drain_ms }
             };
             receipts.push(Receipt { key: change.key, outcome });
         }

@@ -52,6 +52,14 @@ async fn a_restored_backup_is_raised_above_what_the_edge_holds() {
             world.get(&path).await.body["revision"],
             "both know one revision"
         );
+        // One change since the backup: the same revision, another history.
+        world.edge.leap(live[0].revision + 1);
+        assert_eq!(world.edge.live().len(), 1);
+        assert_eq!(
+            world.call(http::Method::PATCH, &path, Some(json!({"name": "n"})), &[]).await.ok(200).body["effective"],
+            "live"
+        );
+        assert_eq!(world.edge.live()[0].live.as_ref().unwrap().share.name, "n");
         world.edge.leap(99);
         assert_eq!(world.delete(&path).await.ok(200).body["effective"], "live");
         assert!(world.edge.live().is_empty());

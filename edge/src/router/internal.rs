@@ -2,7 +2,7 @@
 
 use super::{Reply, Visit};
 use crate::{replication, runtime};
-use shared::call::{self, SIGNATURE_HEADER};
+use shared::call::{SIGNATURE_HEADER, Signed};
 use shared::face::Answer;
 use shared::replica::{MAX_PUSH_BYTES, Push};
 use shared::{Error, Result};
@@ -11,13 +11,15 @@ use wasm_bindgen::JsValue;
 /// `POST /internal/changes`: records on their way to their gates.
 pub async fn changes(visit: Visit) -> JsValue {
     let outcome = async {
-        // Unsigned strangers must not make us read 8 MiB.
-        let signature = runtime::header(&visit.request, SIGNATURE_HEADER).ok_or(Error::NotFound("path"))?;
+        // Before a byte of the body is read: strangers must not make us hold 8 MiB.
+        let signed = check(&visit)?;
         let body = runtime::body(&visit.request, MAX_PUSH_BYTES)
             .await
             .map_err(|_| Error::Malformed("the body broke off".to_owned()))?
             .ok_or(Error::TooLarge { limit_bytes: MAX_PUSH_BYTES })?;
-        check(&visit, &signature, &body)?;
+        if !signed.covers(&body) {
+            return Err(Error::NotFound("path"));
+        }
         let push: Push =
             serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))?;
         Ok(Answer::json(200, &replication::take(&visit.port, push).await))
@@ -27,42 +29,43 @@ pub async fn changes(visit: Visit) -> JsValue {
 
 /// `GET /internal/counters`: what requests have cost this isolate since it began.
 pub fn counters(visit: &Visit) -> JsValue {
-    let outcome = runtime::header(&visit.request, SIGNATURE_HEADER)
-        .ok_or(Error::NotFound("path"))
-        .and_then(|signature| check(visit, &signature, b""))
-        .map(|()| {
-            let counters = &visit.port.edge.counters;
-            Answer::json(
-                200,
-                &serde_json::json!({
-                    "requests": counters.requests.get(),
-                    "forged": counters.forged.get(),
-                    "kv_reads": counters.kv_reads.get(),
-                    "gate_calls": counters.gate_calls.get(),
-                    "origin_calls": counters.origin_calls.get(),
-                }),
-            )
-        });
+    let asked = check(visit).and_then(|signed| {
+        let fits = visit.head.method == "GET" && signed.covers(b"");
+        if fits { Ok(()) } else { Err(Error::NotFound("path")) }
+    });
+    let outcome = asked.map(|()| {
+        let counters = &visit.port.edge.counters;
+        Answer::json(
+            200,
+            &serde_json::json!({
+                "requests": counters.requests.get(),
+                "forged": counters.forged.get(),
+                "kv_reads": counters.kv_reads.get(),
+                "gate_calls": counters.gate_calls.get(),
+                "origin_calls": counters.origin_calls.get(),
+            }),
+        )
+    });
     send(visit, outcome)
 }
 
 /// `POST /internal/trap`: ends this isolate's instance by a panic, so that an operator or a test can see that
 /// the next request finds a new one.
 pub async fn trap(visit: Visit) -> JsValue {
-    let signature = runtime::header(&visit.request, SIGNATURE_HEADER).unwrap_or_default();
-    // Read first: a panic in the middle of a request's waiting is the harder case.
+    // Waits first: a panic in the middle of a request's waiting is the harder case.
     let body = runtime::body(&visit.request, 0).await.ok().flatten().unwrap_or_default();
-    match check(&visit, &signature, &body) {
+    match check(&visit).map(|signed| signed.covers(&body)) {
         #[expect(clippy::panic, reason = "what this route is for")]
-        Ok(()) => panic!("asked to by a signed call"),
-        Err(error) => send(&visit, Err(error)),
+        Ok(true) => panic!("asked to by a signed call"),
+        Ok(false) | Err(_) => send(&visit, Err(Error::NotFound("path"))),
     }
 }
 
-fn check(visit: &Visit, signature: &str, body: &[u8]) -> Result<()> {
-    let call = (visit.head.method.as_str(), visit.head.path(), body);
+fn check(visit: &Visit) -> Result<Signed> {
+    let signature = runtime::header(&visit.request, SIGNATURE_HEADER).unwrap_or_default();
+    let call = (visit.head.method.as_str(), visit.head.path());
     let keys = visit.port.edge.ring.iter().map(|keys| &keys.push);
-    if call::verify(keys, signature, call, runtime::now()) { Ok(()) } else { Err(Error::NotFound("path")) }
+    Signed::check(keys, &signature, call, runtime::now()).ok_or(Error::NotFound("path"))
 }
 
 fn send(visit: &Visit, outcome: Result<Answer>) -> JsValue {

@@ -27,19 +27,15 @@ pub fn route(visit: Visit, token: &str, verb: &[&str]) -> JsValue {
         let allow = if allow == "GET" { "GET, HEAD, OPTIONS" } else { "POST, OPTIONS" };
         return Reply::error(&Error::MethodNotAllowed { allow }, &visit.request_id).send();
     }
-    let key = match locate(&visit, token) {
-        Ok(key) => key,
-        Err(dead) if allow == "GET" => return Reply::error(&dead, &visit.request_id).send(),
-        // The body is judged before the link, so that a bad body looks the same on any link.
-        Err(_) => return runtime::run(execute(visit, None)),
-    };
+    let key = locate(&visit, token);
+    // What is asked is judged before the link, so that a bad request looks the same on any link.
     match verb {
         ["resolve"] => runtime::run(resolve(visit, key)),
         ["filters", slug, "options"] => {
             let slug = percent_decode_str(slug).decode_utf8_lossy().into_owned();
             runtime::run(options(visit, key, slug))
         }
-        _ => runtime::run(execute(visit, Some(key))),
+        _ => runtime::run(execute(visit, key)),
     }
 }
 
@@ -63,8 +59,9 @@ pub async fn open(visit: &Visit, key: &RecordKey) -> Result<Opened> {
     Ok(opened)
 }
 
-async fn resolve(visit: Visit, key: RecordKey) -> JsValue {
+async fn resolve(visit: Visit, key: Result<RecordKey>) -> JsValue {
     let answer = async {
+        let key = key?;
         let opened = open(&visit, &key).await?;
         let body = opened.resolved(|live, view| public::resolve(live, view).body)?.to_vec();
         Ok((
@@ -75,7 +72,7 @@ async fn resolve(visit: Visit, key: RecordKey) -> JsValue {
     finish(&visit, answer.await)
 }
 
-async fn execute(visit: Visit, key: Option<RecordKey>) -> JsValue {
+async fn execute(visit: Visit, key: Result<RecordKey>) -> JsValue {
     let answer = async {
         let content_type = runtime::header(&visit.request, "content-type");
         let body = runtime::body(&visit.request, MAX_BODY_BYTES)
@@ -83,7 +80,7 @@ async fn execute(visit: Visit, key: Option<RecordKey>) -> JsValue {
             .map_err(|_| Error::Malformed("the body broke off".to_owned()))?
             .ok_or(Error::TooLarge { limit_bytes: MAX_BODY_BYTES })?;
         let asked = public::parse_execute(content_type.as_deref(), &body)?;
-        let key = key.ok_or(Error::Dead(Why::Forged))?;
+        let key = key?;
         let opened = open(&visit, &key).await?;
         let begun = runtime::now();
         let done = redeem::execute(&visit.port, &visit.port.edge.memory, &key, &opened, &asked).await?;
@@ -99,12 +96,13 @@ async fn execute(visit: Visit, key: Option<RecordKey>) -> JsValue {
     finish(&visit, answer.await)
 }
 
-async fn options(visit: Visit, key: RecordKey, slug: String) -> JsValue {
+async fn options(visit: Visit, key: Result<RecordKey>, slug: String) -> JsValue {
     let answer = async {
         let search = form_urlencoded::parse(visit.head.query().as_bytes())
             .find(|(name, _)| name == "search")
             .map(|(_, value)| value.into_owned());
         let search = public::check_search(search)?;
+        let key = key?;
         let opened = open(&visit, &key).await?;
         let begun = runtime::now();
         let memory = &visit.port.edge.memory;

@@ -11,8 +11,11 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Records remembered. A record has 2-30 KiB; an isolate has 128 MiB in all.
-const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
+/// Records remembered, whatever their size.
+const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+/// Bytes of records remembered, as JSON; parsed and rendered they take about three times as much. Most have
+/// 2-30 KiB, the largest 300.
+const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
 /// Results remembered, whatever their size.
 const MAX_RESULTS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 /// Bytes of results remembered.
@@ -32,6 +35,8 @@ pub struct Loaded {
     pub record: Record,
     /// Body of the resolve answer.
     pub resolved: OnceCell<Vec<u8>>,
+    /// The record's length as JSON.
+    bytes: usize,
 }
 
 /// A record under a lease.
@@ -52,6 +57,12 @@ struct Kept {
 }
 
 #[derive(Debug)]
+struct Leases {
+    leased: LruCache<RecordKey, Leased>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
 struct Results {
     kept: LruCache<ResultKey, Kept>,
     bytes: usize,
@@ -60,14 +71,14 @@ struct Results {
 /// An isolate's memory.
 #[derive(Debug)]
 pub struct Memory {
-    leases: RefCell<LruCache<RecordKey, Leased>>,
+    leases: RefCell<Leases>,
     results: RefCell<Results>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            leases: RefCell::new(LruCache::new(MAX_RECORDS)),
+            leases: RefCell::new(Leases { leased: LruCache::new(MAX_RECORDS), bytes: 0 }),
             results: RefCell::new(Results { kept: LruCache::new(MAX_RESULTS), bytes: 0 }),
         }
     }
@@ -77,7 +88,7 @@ impl Memory {
     /// The record of a token, if remembered, and what its lease is worth.
     pub fn record(&self, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
         let mut leases = self.leases.borrow_mut();
-        let remembered = leases.get(key)?;
+        let remembered = leases.leased.get(key)?;
         Some((Rc::clone(&remembered.loaded), lease::standing(remembered.asked_at, now)))
     }
 
@@ -85,7 +96,7 @@ impl Memory {
     /// came back blocks none for longer than half a lease.
     pub fn claim_renewal(&self, key: &RecordKey, now: Millis) -> bool {
         let mut leases = self.leases.borrow_mut();
-        let Some(remembered) = leases.get_mut(key) else { return false };
+        let Some(remembered) = leases.leased.get_mut(key) else { return false };
         let underway = remembered.renewal_asked_at.is_some_and(|at| now.since(at) < LEASE / 2);
         if !underway {
             remembered.renewal_asked_at = Some(now);
@@ -95,7 +106,7 @@ impl Memory {
 
     /// The gate confirmed the remembered revision for a lease asked at `asked_at`.
     pub fn extend(&self, key: &RecordKey, revision: u64, asked_at: Millis) {
-        if let Some(leased) = self.leases.borrow_mut().get_mut(key)
+        if let Some(leased) = self.leases.borrow_mut().leased.get_mut(key)
             && leased.loaded.record.revision == revision
         {
             leased.asked_at = leased.asked_at.max(asked_at);
@@ -105,21 +116,32 @@ impl Memory {
 
     /// Remembers a record under a lease asked at `asked_at`, unless a newer one came in meanwhile; gives
     /// the one to use.
-    pub fn keep_record(&self, key: &RecordKey, record: Record, asked_at: Millis) -> Rc<Loaded> {
+    pub fn keep_record(&self, key: &RecordKey, record: Record, bytes: usize, asked_at: Millis) -> Rc<Loaded> {
         let mut leases = self.leases.borrow_mut();
-        if let Some(leased) = leases.get(key)
+        if let Some(leased) = leases.leased.get(key)
             && leased.loaded.record.revision > record.revision
         {
             return Rc::clone(&leased.loaded);
         }
-        let loaded = Rc::new(Loaded { record, resolved: OnceCell::new() });
-        leases.put(key.clone(), Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None });
+        let loaded = Rc::new(Loaded { record, resolved: OnceCell::new(), bytes });
+        leases.bytes += bytes;
+        let fresh = Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None };
+        if let Some((_, replaced)) = leases.leased.push(key.clone(), fresh) {
+            leases.bytes -= replaced.loaded.bytes;
+        }
+        while leases.bytes > MAX_RECORD_BYTES {
+            let Some((_, oldest)) = leases.leased.pop_lru() else { break };
+            leases.bytes -= oldest.loaded.bytes;
+        }
         loaded
     }
 
     /// Forgets a record: nobody knows its token any more.
     pub fn forget_record(&self, key: &RecordKey) {
-        self.leases.borrow_mut().pop(key);
+        let mut leases = self.leases.borrow_mut();
+        if let Some(forgotten) = leases.leased.pop(key) {
+            leases.bytes -= forgotten.loaded.bytes;
+        }
     }
 
     /// A result and its age, if remembered and not older than [`RESULT_STALE_LIMIT`].
@@ -159,15 +181,15 @@ mod tests {
     #[test]
     fn an_older_record_never_replaces_a_newer_one() {
         let memory = Memory::default();
-        memory.keep_record(&key('a'), live_record(5), Millis(0));
-        assert_eq!(memory.keep_record(&key('a'), live_record(4), Millis(9)).record.revision, 5);
+        memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
+        assert_eq!(memory.keep_record(&key('a'), live_record(4), 900, Millis(9)).record.revision, 5);
         assert_eq!(memory.record(&key('a'), Millis(9)).unwrap().0.record.revision, 5);
     }
 
     #[test]
     fn a_lease_is_extended_for_the_same_revision_only() {
         let memory = Memory::default();
-        memory.keep_record(&key('a'), live_record(5), Millis(0));
+        memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
         memory.extend(&key('a'), 4, Millis(1_900));
         assert_eq!(memory.record(&key('a'), Millis(2_000)).unwrap().1, Standing::Grace);
         memory.extend(&key('a'), 5, Millis(1_900));
@@ -177,11 +199,24 @@ mod tests {
     #[test]
     fn one_renewal_at_a_time() {
         let memory = Memory::default();
-        memory.keep_record(&key('a'), live_record(5), Millis(0));
+        memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
         assert!(memory.claim_renewal(&key('a'), Millis(1_000)));
         assert!(!memory.claim_renewal(&key('a'), Millis(1_500)));
         assert!(memory.claim_renewal(&key('a'), Millis(2_000)), "the first never came back");
         assert!(!memory.claim_renewal(&key('b'), Millis(0)));
+    }
+
+    #[test]
+    fn records_are_bounded_in_bytes() {
+        let memory = Memory::default();
+        let digits = "0123456789abcdef";
+        for digit in digits.chars() {
+            memory.keep_record(&key(digit), live_record(1), 1024 * 1024, Millis(0));
+        }
+        memory.forget_record(&key('f'));
+        memory.keep_record(&key('e'), live_record(2), 1024 * 1024, Millis(0));
+        let held = digits.chars().filter(|digit| memory.record(&key(*digit), Millis(0)).is_some()).count();
+        assert_eq!(held, 7, "eight fitted, one was forgotten");
     }
 
     #[test]

@@ -108,9 +108,9 @@ pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<
             let revision = lease.map_err(|unreachable| gate_is_down(&unreachable))?;
             let Some(revision) = revision else { return Err(forget(memory, key)) };
             // KV may be behind, or out of reach: the gate holds what is in force.
-            let copy = record.ok().flatten().and_then(|json| Record::parse(&json).ok());
-            match copy.filter(|record| record.revision == revision) {
-                Some(record) => Ok(opened(memory.keep_record(key, record, now), Found::Kv)),
+            let copy = record.ok().flatten().and_then(|json| Some((Record::parse(&json).ok()?, json.len())));
+            match copy.filter(|(record, _)| record.revision == revision) {
+                Some((record, bytes)) => Ok(opened(memory.keep_record(key, record, bytes, now), Found::Kv)),
                 None => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate)),
             }
         }
@@ -142,7 +142,7 @@ async fn load_from_gate(
         memory.forget_record(key);
         Error::Unavailable(format!("record {key}: {unreadable}"))
     })?;
-    Ok(memory.keep_record(key, record, now))
+    Ok(memory.keep_record(key, record, json.len(), now))
 }
 
 fn forget(memory: &Memory, key: &RecordKey) -> Error {

@@ -3,7 +3,7 @@
 //! forget a policy (RELIABILITY.md E10). Rows 1.28, 1.33, 1.35 and holes 1.f-1.l of API.md.
 
 use super::dashboard::{MAX_FILTERS, MAX_OPTIONS};
-use super::filter::{Choice, Choices, Filter, Kind, Scalar, Typed};
+use super::filter::{Choice, Choices, Filter, Kind, MAX_VALUES, Scalar, Typed};
 use crate::error::Flaw;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -124,26 +124,34 @@ impl Rules {
 }
 
 /// What may be asked of the data: for each filter that is not disabled a typed value, or none.
-/// Only [`apply`] makes one.
+/// Only [`apply`] and [`constraints`] make one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Parameters(BTreeMap<String, Option<Typed>>);
+pub struct Parameters(BTreeMap<String, Decided>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Decided {
+    value: Option<Typed>,
+    /// Of a filter that viewers must not know of.
+    hidden: bool,
+}
 
 impl Parameters {
     /// Each filter's slug and value, in order of the slugs.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Typed>)> {
-        self.0.iter().map(|(slug, value)| (slug.as_str(), value.as_ref()))
+        self.0.iter().map(|(slug, decided)| (slug.as_str(), decided.value.as_ref()))
     }
 
     /// A filter's value.
     pub fn get(&self, slug: &str) -> Option<&Typed> {
-        self.0.get(slug)?.as_ref()
+        self.0.get(slug)?.value.as_ref()
     }
 
-    /// The one JSON form: every filter that is not disabled, `null` where it has no value. Applying the same rules
-    /// to it gives the same parameters, which is how the control plane checks the edge.
+    /// The one JSON form: every filter that is neither disabled nor hidden, `null` where it has no value. Applying
+    /// the same rules to it gives the same parameters, which is how the control plane checks the edge.
     pub fn to_json(&self) -> Map<String, Value> {
         let json = |value: &Option<Typed>| value.as_ref().map_or(Value::Null, Typed::to_json);
-        self.0.iter().map(|(slug, value)| (slug.clone(), json(value))).collect()
+        let shown = self.0.iter().filter(|(_, decided)| !decided.hidden);
+        shown.map(|(slug, decided)| (slug.clone(), json(&decided.value))).collect()
     }
 }
 
@@ -160,7 +168,9 @@ pub fn apply(filters: &[Filter], rules: &Rules, asked: &Map<String, Value>) -> R
     if asked.len() > MAX_PARAMETERS {
         return Err(Error::policy("", "more than 100 parameters"));
     }
-    if let Some(unknown) = asked.keys().find(|name| !filters.iter().any(|filter| takes(filter, name))) {
+    // A hidden filter is as unknown as one that does not exist, or its value could be guessed.
+    let known = |name: &str| filters.iter().any(|filter| takes(filter, name) && !is_hidden(filter, rules));
+    if let Some(unknown) = asked.keys().find(|name| !known(name)) {
         return Err(Error::policy(unknown, "is not a parameter of this dashboard"));
     }
     let mut decided = BTreeMap::new();
@@ -172,7 +182,8 @@ pub fn apply(filters: &[Filter], rules: &Rules, asked: &Map<String, Value>) -> R
             }
             continue;
         }
-        decided.insert(filter.slug.clone(), decide(filter, rules.policy(&filter.slug), asked.as_ref())?);
+        let value = decide(filter, rules.policy(&filter.slug), asked.as_ref())?;
+        decided.insert(filter.slug.clone(), Decided { value, hidden: is_hidden(filter, rules) });
     }
     Ok(Parameters(decided))
 }
@@ -185,7 +196,8 @@ pub fn shown_value(filter: &Filter, rules: &Rules) -> Option<Value> {
 
 /// What a share imposes on its own, whatever the viewer asks: locked values, and the allowed ones of
 /// selectable filters. Options are found under these, or viewers would learn other tenants' values (1.k);
-/// open filters do not narrow them, not even by their defaults.
+/// open filters do not narrow them, not even by their defaults. A selectable filter of one value holds its
+/// default or first value here, since SQL that compares one value can hold no more.
 ///
 /// # Errors
 /// [`Error::Policy`] when a policy no longer fits its filter.
@@ -194,7 +206,18 @@ pub fn constraints(filters: &[Filter], rules: &Rules) -> Result<Parameters> {
     filters
         .iter()
         .filter(narrowed)
-        .map(|filter| Ok((filter.slug.clone(), decide(filter, rules.policy(&filter.slug), None)?)))
+        .map(|filter| {
+            let policy = rules.policy(&filter.slug);
+            // All allowed values of a list, whatever is chosen first.
+            let value = match policy {
+                Some(policy) if filter.kind == Kind::MultiSelect => {
+                    let whole = Policy { default: None, ..policy.clone() };
+                    decide(&Filter { default: None, ..filter.clone() }, Some(&whole), None)?
+                }
+                _ => decide(filter, policy, None)?,
+            };
+            Ok((filter.slug.clone(), Decided { value, hidden: is_hidden(filter, rules) }))
+        })
         .collect::<Result<_>>()
         .map(Parameters)
 }
@@ -213,6 +236,9 @@ pub fn check(policy: &Policy, filter: &Filter) -> std::result::Result<(), &'stat
     }
     if narrows && policy.allowed_values.is_empty() {
         return Err("allowed_values must name at least one value");
+    }
+    if filter.kind == Kind::MultiSelect && policy.allowed_values.len() > MAX_VALUES {
+        return Err("allowed_values of a multi_select must name at most 200 values");
     }
     if policy.hidden && policy.mode != Mode::Locked {
         return Err("only a locked filter can be hidden");
@@ -236,6 +262,10 @@ pub fn check(policy: &Policy, filter: &Filter) -> std::result::Result<(), &'stat
         }
         Mode::Disabled => Ok(()),
     }
+}
+
+fn is_hidden(filter: &Filter, rules: &Rules) -> bool {
+    rules.mode(&filter.slug) == Mode::Locked && !rules.shows(&filter.slug)
 }
 
 fn takes(filter: &Filter, name: &str) -> bool {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Budget;
 use serde_json::json;
 
 #[test]
@@ -41,7 +42,7 @@ fn pool() -> Option<PgPool> {
 }
 
 async fn ask(pool: &PgPool, sql: &str, binds: Vec<Bind>) -> Result<Rows, Failure> {
-    run(pool, Query { sql: sql.to_owned(), binds }, 10, Instant::now() + Duration::from_secs(10)).await
+    run(pool, Query { sql: sql.to_owned(), binds }, &ten(), Instant::now() + Duration::from_secs(10)).await
 }
 
 #[tokio::test]
@@ -125,11 +126,15 @@ async fn a_query_without_end_is_stopped() {
     let Some(pool) = pool() else { return };
     let query = Query { sql: "SELECT pg_sleep(60)".to_owned(), binds: vec![] };
     let deadline = Instant::now() + Duration::from_millis(50);
-    assert_eq!(run(&pool, query, 10, deadline).await, Err(Failure::TimedOut));
+    assert_eq!(run(&pool, query, &ten(), deadline).await, Err(Failure::TimedOut));
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable() {
     let pool = Pools::new().pool(Uuid::nil(), &"postgres://u:p@127.0.0.1:1/d".to_owned().into()).unwrap();
     assert!(matches!(ask(&pool, "SELECT 1", vec![]).await, Err(Failure::Unreachable(_))));
+}
+
+fn ten() -> Cap {
+    Cap { rows: 10, bytes: Budget::new() }
 }

@@ -1,7 +1,7 @@
 //! SQLite's dynamic cells as typed columns. A declared type counts when every cell fits it; an expression has
 //! none, and is what its cells are.
 
-use super::super::{MAX_RESULT_BYTES, Rows};
+use super::super::Rows;
 use rusqlite::types::Value as Stored;
 use serde_json::Value;
 use shared::call::{Column, ColumnType};
@@ -12,13 +12,12 @@ pub(super) struct Taken {
     names: Vec<String>,
     declared: Vec<Option<String>>,
     rows: Vec<Vec<Stored>>,
-    bytes: usize,
     truncated: bool,
 }
 
 impl Taken {
     pub(super) fn new(names: Vec<String>, declared: Vec<Option<String>>) -> Self {
-        Self { names, declared, rows: Vec::new(), bytes: 0, truncated: false }
+        Self { names, declared, rows: Vec::new(), truncated: false }
     }
 
     pub(super) const fn width(&self) -> usize {
@@ -29,20 +28,7 @@ impl Taken {
         self.rows.len()
     }
 
-    /// Does it hold as many bytes as an answer may?
-    pub(super) const fn is_full(&self) -> bool {
-        self.bytes >= MAX_RESULT_BYTES
-    }
-
     pub(super) fn push(&mut self, row: Vec<Stored>) {
-        self.bytes += row
-            .iter()
-            .map(|cell| match cell {
-                Stored::Text(text) => text.len(),
-                Stored::Blob(bytes) => 2 * bytes.len(),
-                _ => size_of::<i64>(),
-            })
-            .sum::<usize>();
         self.rows.push(row);
     }
 
@@ -73,6 +59,17 @@ impl Taken {
             self.names.into_iter().zip(types).map(|(name, column_type)| Column { name, column_type });
         Rows { columns: columns.collect(), cells, truncated: self.truncated }
     }
+}
+
+/// How much of an answer's budget a row takes.
+pub(super) fn bytes(row: &[Stored]) -> usize {
+    row.iter()
+        .map(|cell| match cell {
+            Stored::Text(text) => text.len(),
+            Stored::Blob(bytes) => 2 * bytes.len(),
+            _ => size_of::<i64>(),
+        })
+        .sum()
 }
 
 /// By SQLite's own rules of affinity, and the names that people give to what SQLite lacks.

@@ -23,7 +23,7 @@ fn soon() -> Instant {
 
 async fn ask(sql: &str, binds: Vec<Bind>) -> Result<Rows, Failure> {
     let (_folder, path) = folder();
-    run(path, Query { sql: sql.to_owned(), binds }, 10, soon()).await
+    run(path, Query { sql: sql.to_owned(), binds }, ten(), soon()).await
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_query_without_end_is_stopped() {
     let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
     let query = Query { sql: sql.to_owned(), binds: vec![] };
     let deadline = Instant::now() + Duration::from_millis(50);
-    assert_eq!(run(path, query, 10, deadline).await, Err(Failure::TimedOut));
+    assert_eq!(run(path, query, ten(), deadline).await, Err(Failure::TimedOut));
 }
 
 #[tokio::test]
@@ -172,4 +172,23 @@ async fn what_is_no_database_is_told() {
     let path = folder.path().join("text.db");
     std::fs::write(&path, "no database, but long enough to have a header".repeat(10)).unwrap();
     assert!(probe(path).await.is_err());
+}
+
+fn ten() -> Cap {
+    Cap { rows: 10, bytes: Budget::new() }
+}
+
+#[tokio::test]
+async fn queries_of_one_answer_share_its_bytes() {
+    let (folder, path) = (tempfile::tempdir().unwrap(), "big.db");
+    let path = folder.path().join(path);
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x TEXT)").unwrap();
+    let budget = Budget::new();
+    // 5 MiB each: the second does not fit into what the first left.
+    let sql = "SELECT printf('%.*c', 5 * 1024 * 1024, 'x') AS x";
+    for expected in [(1, false), (0, true)] {
+        let query = Query { sql: sql.to_owned(), binds: Vec::new() };
+        let rows = run(path.clone(), query, Cap { rows: 10, bytes: budget.clone() }, soon()).await.unwrap();
+        assert_eq!((rows.cells.len(), rows.truncated), expected);
+    }
 }

@@ -83,6 +83,21 @@ fn locked_takes_only_its_own_value() {
 }
 
 #[test]
+fn a_hidden_filter_cannot_be_guessed() {
+    let tenant = filter("f", Kind::Select);
+    let hidden = Policy { hidden: true, ..policy("f", Kind::Select, Mode::Locked, json!(["active"])) };
+    let rules = Rules { policies: vec![hidden], ..Rules::default() };
+    let parameters = apply(std::slice::from_ref(&tenant), &rules, &Map::new()).unwrap();
+    assert_eq!(parameters.get("f").map(Typed::to_json), Some(json!("active")));
+    assert_eq!(parameters.to_json(), Map::new());
+    let unknown = ask(&tenant, &Rules::default(), json!({"g": 1})).unwrap_err();
+    let Error::Policy { message: expected, .. } = unknown else { panic!("{unknown:?}") };
+    for guess in ["active", "closed"] {
+        assert_eq!(ask(&tenant, &rules, json!({"f": guess})), Err(Error::policy("f", expected)));
+    }
+}
+
+#[test]
 fn selectable_takes_only_allowed_values() {
     check_table(
         Kind::MultiSelect,
@@ -260,7 +275,10 @@ fn constraints_hold_what_the_share_imposes_and_nothing_else() {
     let filters = [filter("tenant", Kind::Select), filter("status", Kind::MultiSelect), open];
     let policies = vec![
         policy("tenant", Kind::Select, Mode::Locked, json!(["active"])),
-        policy("status", Kind::MultiSelect, Mode::Selectable, json!(["pending", "closed"])),
+        Policy {
+            default: Some(json!(["pending"])),
+            ..policy("status", Kind::MultiSelect, Mode::Selectable, json!(["pending", "closed"]))
+        },
     ];
     let constraints = constraints(&filters, &Rules { policies, ..Rules::default() }).unwrap();
     assert_eq!(
