@@ -13,7 +13,8 @@ crate::tests![
     pushes_need_the_push_key,
     data_calls_need_the_origin_key,
     old_pushes_change_nothing,
-    a_gate_that_lost_its_memory_heals
+    a_gate_that_lost_its_memory_heals,
+    a_weak_root_key_stops_the_start,
 ];
 
 fn pushes_need_the_push_key(stack: &Stack) {
@@ -112,4 +113,16 @@ fn a_gate_that_lost_its_memory_heals(stack: &Stack) {
 fn record_key(stack: &Stack, token: &str) -> String {
     let ring = shared::model::key::KeyRing { current: stack.keys(), previous: None };
     shared::model::token::locate(&ring, token).expect("our own token").as_str().to_owned()
+}
+
+fn a_weak_root_key_stops_the_start(stack: &Stack) {
+    for weak in ["", "changeme", &"00".repeat(32), &"0123456789abcdef".repeat(4)] {
+        let mut command = stack.postern();
+        let output =
+            command.args(["serve", "--listen", "127.0.0.1:0"]).env("POSTERN_ROOT_KEY", weak).output();
+        let output = output.expect("postern runs");
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        assert!(words.contains("POSTERN_ROOT_KEY") && (weak.is_empty() || !words.contains(weak)), "{words}");
+    }
 }
