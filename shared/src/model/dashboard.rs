@@ -152,7 +152,11 @@ impl Definition {
         for (at, filter) in self.filters.iter().enumerate() {
             let at = format!("/filters/{at}");
             flaws.filter(&at, filter);
-            for name in filter.view().parameters() {
+            let mut own = filter.view().parameters();
+            if !own.contains(&filter.slug) {
+                own.push(filter.slug.clone());
+            }
+            for name in own {
                 flaws.check(
                     names.insert(name),
                     &format!("{at}/slug"),
@@ -367,6 +371,7 @@ mod tests {
         check(|json| json["widgets"] = json!([]), "/widgets");
         check(|json| json["filters"][0]["slug"] = json!("search"), "/filters/0/slug");
         check(|json| json["filters"][0]["slug"] = json!("period_start"), "/filters/1/slug");
+        check(|json| json["filters"][0]["slug"] = json!("period"), "/filters/1/slug");
         check(|json| json["filters"][0]["slug"] = json!("1st"), "/filters/0/slug");
         check(|json| json["filters"][0]["options"] = json!(null), "/filters/0/options");
         check(|json| json["filters"][1]["options"] = json!({"sql": "SELECT 1"}), "/filters/1/options");
