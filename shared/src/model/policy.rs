@@ -113,6 +113,14 @@ impl Rules {
         flaws
     }
 
+    /// Rules of which some do not fit close as a whole: what such a policy was to narrow is not known any more.
+    fn must_fit(&self, filters: &[Filter]) -> Result<()> {
+        if self.flaws(filters).is_empty() {
+            return Ok(());
+        }
+        Err(Error::policy("", "cannot be answered: the share does not fit its dashboard any more"))
+    }
+
     /// May viewers know that the filter exists?
     pub fn shows(&self, slug: &str) -> bool {
         match self.mode(slug) {
@@ -163,11 +171,13 @@ impl Parameters {
 ///
 /// # Errors
 /// [`Error::Policy`] naming the parameter, for anything undeclared, mistyped, disabled, outside
-/// the allowed values, against a locked value, or missing although required.
+/// the allowed values, against a locked value, or missing although required. Naming none, when a policy does not
+/// fit the filters.
 pub fn apply(filters: &[Filter], rules: &Rules, asked: &Map<String, Value>) -> Result<Parameters> {
     if asked.len() > MAX_PARAMETERS {
         return Err(Error::policy("", "more than 100 parameters"));
     }
+    rules.must_fit(filters)?;
     // A hidden filter is as unknown as one that does not exist, or its value could be guessed.
     let known = |name: &str| filters.iter().any(|filter| takes(filter, name) && !is_hidden(filter, rules));
     if let Some(unknown) = asked.keys().find(|name| !known(name)) {
@@ -200,8 +210,9 @@ pub fn shown_value(filter: &Filter, rules: &Rules) -> Option<Value> {
 /// default or first value here, since SQL that compares one value can hold no more.
 ///
 /// # Errors
-/// [`Error::Policy`] when a policy no longer fits its filter.
+/// [`Error::Policy`] when a policy does not fit the filters.
 pub fn constraints(filters: &[Filter], rules: &Rules) -> Result<Parameters> {
+    rules.must_fit(filters)?;
     let narrowed = |filter: &&Filter| matches!(rules.mode(&filter.slug), Mode::Locked | Mode::Selectable);
     filters
         .iter()
@@ -302,7 +313,7 @@ fn decide(filter: &Filter, policy: Option<&Policy>, asked: Option<&Value>) -> Re
     let read = |value: &Value| {
         Typed::read(filter.kind, value).map_err(|message| Error::policy(&filter.slug, message))
     };
-    // A policy that no longer fits its filter closes: it never opens wider.
+    // Rules that do not fit come never this far; if they did, this would close too.
     let broken = |_| Error::policy(&filter.slug, "does not fit this share any more");
     let fallback = policy.and_then(|policy| policy.default.as_ref()).or(filter.default.as_ref());
     let Some(policy) = policy.filter(|policy| policy.mode != Mode::Open) else {
@@ -317,7 +328,6 @@ fn decide(filter: &Filter, policy: Option<&Policy>, asked: Option<&Value>) -> Re
         }
         return Ok(value);
     };
-    check(policy, filter).map_err(broken)?;
     if policy.mode == Mode::Locked {
         let fixed = locked_value(filter, policy).map_err(broken)?;
         return match asked {
@@ -376,11 +386,14 @@ fn every_allowed(kind: Kind, allowed: &[Typed]) -> Option<Typed> {
     if kind != Kind::MultiSelect {
         return allowed.first().cloned();
     }
-    let scalar = |typed: &Typed| match typed {
-        Typed::One(scalar) => Some(scalar.clone()),
-        _ => None,
-    };
-    allowed.iter().map(scalar).collect::<Option<Vec<Scalar>>>().map(Typed::Many)
+    let mut scalars = Vec::new();
+    for typed in allowed {
+        let Typed::One(scalar) = typed else { return None };
+        if !scalars.contains(scalar) {
+            scalars.push(scalar.clone());
+        }
+    }
+    Some(Typed::Many(scalars))
 }
 
 /// Equal as sets for lists, as values else.
@@ -420,10 +433,11 @@ pub enum ChoiceSource {
 /// Which options viewers may be offered for `slug`.
 ///
 /// # Errors
-/// [`Error::FilterDisabled`] for a disabled or hidden filter, and for one that does not exist or has no
-/// options: a viewer cannot tell these apart.
+/// [`Error::FilterDisabled`] for a disabled or hidden filter, for one that does not exist or has no options, and
+/// when a policy does not fit the filters: a viewer cannot tell these apart.
 pub fn options(filters: &[Filter], rules: &Rules, slug: &str) -> Result<OptionSource> {
     let disabled = || Error::FilterDisabled { slug: slug.chars().take(64).collect() };
+    rules.must_fit(filters).map_err(|_| disabled())?;
     let filter = filters.iter().find(|filter| filter.slug == slug).ok_or_else(disabled)?;
     let choices = filter.choices.as_ref().filter(|_| rules.shows(slug)).ok_or_else(disabled)?;
     let policy = rules.policy(slug).filter(|policy| matches!(policy.mode, Mode::Locked | Mode::Selectable));

@@ -124,6 +124,18 @@ fn selectable_takes_only_allowed_values() {
 }
 
 #[test]
+fn a_value_that_is_allowed_twice_is_one_value() {
+    check_table(
+        Kind::MultiSelect,
+        Some((Mode::Selectable, json!(["active", 1, "active", 1.0]))),
+        &[
+            (json!({}), Some(json!(["active", 1]))),
+            (json!({"f": [1, "active", 1]}), Some(json!([1, "active"]))),
+        ],
+    );
+}
+
+#[test]
 fn a_selectable_range_bounds_the_days() {
     check_table(
         Kind::DateRange,
@@ -206,6 +218,38 @@ fn a_policy_that_no_longer_fits_closes() {
         ..Rules::default()
     };
     assert!(ask(&filter("f", Kind::Text), &rules, json!({})).is_err());
+}
+
+#[test]
+fn rules_that_fit_only_in_part_close_as_a_whole() {
+    let filters = [filter("f", Kind::Select), filter("g", Kind::Select)];
+    let open = policy("f", Kind::Select, Mode::Open, json!([]));
+    let tenant = policy("f", Kind::Select, Mode::Locked, json!(["active"]));
+    for policies in [
+        // The filter of the tenant is gone, and with it what narrows the others.
+        vec![policy("gone", Kind::Select, Mode::Locked, json!(["active"]))],
+        // Which of two comes first must not matter.
+        vec![open.clone(), tenant.clone()],
+        vec![tenant, open.clone()],
+        // What would narrow is there, but the mode says otherwise.
+        vec![Policy { allowed_values: vec![json!("active")], ..open.clone() }],
+        vec![Policy { mode: Mode::Disabled, allowed_values: vec![json!("active")], ..open.clone() }],
+        vec![Policy { hidden: true, ..open.clone() }],
+        vec![Policy { filter_kind: Kind::Text, ..open.clone() }],
+        vec![Policy { filter_kind: Kind::Text, mode: Mode::Disabled, ..open }],
+    ] {
+        let rules = Rules { policies, ..Rules::default() };
+        let closed =
+            |result: Result<Parameters>| matches!(result, Err(Error::Policy { slug, .. }) if slug.is_empty());
+        assert!(closed(apply(&filters, &rules, &Map::new())), "{rules:?}");
+        assert!(closed(constraints(&filters, &rules)), "{rules:?}");
+        for slug in ["f", "g"] {
+            assert!(
+                matches!(options(&filters, &rules, slug), Err(Error::FilterDisabled { .. })),
+                "{rules:?}"
+            );
+        }
+    }
 }
 
 #[test]
