@@ -168,7 +168,21 @@ mod tests {
         assert_eq!(parse_object(b"{\"a\":null}").unwrap().len(), 1);
     }
 
+    /// The control plane decides on the number that the edge wrote: it must be the one that the edge has read.
+    #[test]
+    fn numbers_keep_their_last_digit() {
+        for text in ["0.9830764536000881", "0.30000000000000004", "1.7976931348623157e308", "5e-324"] {
+            let number = text.parse::<f64>().ok();
+            assert_eq!(parse(text.as_bytes()).unwrap().as_f64(), number, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn numbers_come_back_as_they_were_written(number in proptest::num::f64::NORMAL) {
+            prop_assert_eq!(parse(serde_json::to_string(&number).unwrap().as_bytes()).unwrap().as_f64(), Some(number));
+        }
+
         #[test]
         fn bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&body);
