@@ -18,6 +18,7 @@ mod errors;
 mod execute;
 mod internal;
 mod manage;
+mod policy;
 mod share;
 mod story;
 
@@ -78,7 +79,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests(database: Database) -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 9] = [
+    let groups: [(&str, &[(&str, Test)]); 10] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -86,6 +87,7 @@ fn tests(database: Database) -> Vec<(String, Test)> {
         ("cost", cost::TESTS),
         ("internal", internal::TESTS),
         ("manage", manage::TESTS),
+        ("policy", policy::TESTS),
         ("browser", browser::TESTS),
         ("alone", alone::TESTS),
     ];

@@ -204,8 +204,11 @@ fn free_port() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
 }
 
-/// Makes an empty database on the tests' PostgreSQL server.
-fn own_database() -> Result<String> {
+/// Makes an empty database on the tests' PostgreSQL server and gives its URL.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub fn own_database() -> Result<String> {
     let server =
         std::env::var("TEST_POSTGRES_URL").context("TEST_POSTGRES_URL is not set: run `cargo xtask test`")?;
     let mut random = [0; 8];

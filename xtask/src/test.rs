@@ -20,9 +20,10 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let postgres = Postgres::start()?;
 
     let mut failed = Vec::new();
-    process::progress("Testing shared, control and xtask");
+    process::progress("Testing shared, control, xtask and the oracle");
     let mut unit = process::cargo();
-    unit.args(["test", "--no-fail-fast", "-p", "shared", "-p", "control", "-p", "xtask"]).args(filter);
+    unit.args(["test", "--no-fail-fast", "-p", "shared", "-p", "control", "-p", "xtask", "-p", "oracle"])
+        .args(filter);
     if process::run(unit.env("TEST_POSTGRES_URL", postgres.url())).is_err() {
         failed.push("unit tests");
     }

@@ -1,0 +1,79 @@
+//! `fuzz <seconds> <seed>`: what `cargo xtask fuzz` runs. Compares, on all processors, from the seed on until the
+//! time is over or something differs.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its result")]
+
+use oracle::check::{self, Tally};
+use oracle::parsers::Samples;
+use std::env;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Texts for the readers, for each share.
+const TEXTS: u64 = 4;
+
+/// Tells where a thread was when it panicked.
+struct Position(u64);
+
+impl Drop for Position {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("a panic; again by: cargo xtask fuzz --seed {}", self.0);
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut numbers = env::args().skip(1).map(|argument| argument.parse::<u64>());
+    let (Some(Ok(seconds)), Some(Ok(seed)), None) = (numbers.next(), numbers.next(), numbers.next()) else {
+        eprintln!("usage: fuzz <seconds> <seed>");
+        return ExitCode::FAILURE;
+    };
+    println!("From seed {seed} on, for {seconds} s");
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let (next, stop) = (AtomicU64::new(seed), AtomicBool::new(false));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let found: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| run(&next, &stop, end))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a panic".to_owned())))
+            .collect()
+    });
+    let mut tally = Tally::default();
+    let mut differs = false;
+    for found in found {
+        match found {
+            Ok(part) => tally.add(part),
+            Err(difference) => {
+                eprintln!("{difference}");
+                differs = true;
+            }
+        }
+    }
+    println!("{tally}");
+    if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn run(next: &AtomicU64, stop: &AtomicBool, end: Instant) -> Result<Tally, String> {
+    let samples = Samples::new();
+    let mut tally = Tally::default();
+    // The first is run whatever the time, so that one seed can be run again.
+    loop {
+        let position = Position(next.fetch_add(1, Ordering::Relaxed));
+        let seed = position.0;
+        let mut checked = check::share(seed, &mut tally).map_err(|mismatch| mismatch.to_string());
+        for at in 0..TEXTS {
+            checked = checked.and_then(|()| samples.feed(seed, at));
+        }
+        if checked.is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        checked?;
+        if stop.load(Ordering::Relaxed) || Instant::now() >= end {
+            return Ok(tally);
+        }
+    }
+}
