@@ -6,6 +6,7 @@
 mod demo;
 mod dev;
 mod edge;
+mod fuzz;
 mod http;
 mod lint;
 mod lock;
@@ -46,6 +47,8 @@ enum Command {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Compare the policy function with the documented rules on random shares and requests
+    Fuzz(fuzz::Options),
     /// Check formatting, lints for native and wasm, licences, types and the committed OpenAPI
     Lint,
     /// What continuous integration runs: lint, then test
@@ -75,6 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Edge => edge::command(),
         Command::Dev(options) => dev::command(&options),
         Command::Test { filter } => test::command(filter.as_deref()),
+        Command::Fuzz(options) => fuzz::command(&options),
         Command::Lint => lint::command(),
         Command::Ci => lint::command().and_then(|()| test::command(None)),
         Command::Openapi { check } => openapi::command(check),
