@@ -22,7 +22,7 @@ const DASHBOARDS: usize = 4;
 const SHARES: usize = 10;
 /// To each share, without those for options.
 const REQUESTS: usize = 250;
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 8;
 
 fn rows_are_those_that_the_rules_allow(stack: &Stack) {
     let rng = &mut Rng::with_seed(SEED);
