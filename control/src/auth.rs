@@ -37,11 +37,14 @@ pub enum Scope {
     ContentRead,
     /// Make and change them.
     ContentWrite,
+    /// Set what the organization demands of its shares.
+    OrganizationWrite,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::SharesRead, Self::SharesWrite, Self::ContentRead, Self::ContentWrite];
+    pub const ALL: [Self; 5] =
+        [Self::SharesRead, Self::SharesWrite, Self::ContentRead, Self::ContentWrite, Self::OrganizationWrite];
 
     /// As keys and errors name it.
     pub const fn name(self) -> &'static str {
@@ -50,6 +53,7 @@ impl Scope {
             Self::SharesWrite => "shares:write",
             Self::ContentRead => "content:read",
             Self::ContentWrite => "content:write",
+            Self::OrganizationWrite => "organization:write",
         }
     }
 
@@ -128,7 +132,7 @@ macro_rules! needs {
         }
     )*};
 }
-needs!(SharesRead, SharesWrite, ContentRead, ContentWrite);
+needs!(SharesRead, SharesWrite, ContentRead, ContentWrite, OrganizationWrite);
 
 /// The caller of a route that needs scope `N`.
 pub(crate) struct Caller<N> {

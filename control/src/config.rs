@@ -1,8 +1,9 @@
 //! What an operator can set: flags, or environment variables of the same meaning. These comments are the
 //! manual; `postern serve --help` prints them.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use secrecy::SecretString;
+use shared::model::password::Scheme;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -42,9 +43,33 @@ pub struct Config {
     #[arg(long, env = "POSTERN_SQLITE_DIR", global = true)]
     pub sqlite_dir: Option<PathBuf>,
 
+    /// How new passwords of shares are hashed; those that are set already stay as they are.
+    #[arg(long, env = "POSTERN_PASSWORD_HASH", value_enum, default_value_t, global = true)]
+    pub password_hash: PasswordHash,
+
     /// What is logged, such as `info` or `control=debug,sqlx=warn`.
     #[arg(long, env = "POSTERN_LOG", default_value = "info", global = true)]
     pub log: String,
+}
+
+/// How passwords are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PasswordHash {
+    /// Argon2id.
+    #[default]
+    Argon2id,
+    /// For those who must.
+    Bcrypt,
+}
+
+impl PasswordHash {
+    /// As the domain knows it.
+    pub(crate) const fn scheme(self) -> Scheme {
+        match self {
+            Self::Argon2id => Scheme::Argon2id,
+            Self::Bcrypt => Scheme::Bcrypt,
+        }
+    }
 }
 
 /// Settings of `postern serve`.
@@ -80,6 +105,7 @@ mod tests {
             edge_url: "http://edge".into(),
             public_url: None,
             sqlite_dir: None,
+            password_hash: PasswordHash::default(),
             log: "info".into(),
         };
         let shown = format!("{config:?}");

@@ -5,6 +5,7 @@ mod bind;
 mod check;
 mod gate;
 mod postgres;
+mod reach;
 mod seal;
 mod sqlite;
 mod template;
@@ -15,10 +16,11 @@ use gate::Gate;
 use serde_json::Value;
 use shared::call::{Column, Executed, OptionsFound, PanelError, PanelRows};
 use shared::error::Flaw;
+use shared::face::dashboard::manage::Unnarrowed;
 use shared::model::dashboard::{Definition, Options, Widget};
-use shared::model::filter::Choice;
+use shared::model::filter::{Choice, Filter};
 use shared::model::key::KeyRing;
-use shared::model::policy::Parameters;
+use shared::model::policy::{Parameters, Rules};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::path::PathBuf;
@@ -28,6 +30,16 @@ use std::time::Duration;
 use template::{Dialect, Query, Template, Values};
 use tokio::time::Instant;
 use uuid::Uuid;
+
+/// Queries that know nothing of a rule that narrows a filter: see [`reach`].
+pub(crate) fn unnarrowed(
+    source: &DataSource,
+    definition: &Definition,
+    filters: &[Filter],
+    rules: &Rules,
+) -> Vec<Unnarrowed> {
+    reach::unnarrowed(dialect(source.kind), definition, filters, rules)
+}
 
 /// Longest that a query may take, its wait for a place included.
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(10);

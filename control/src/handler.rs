@@ -1,25 +1,30 @@
 //! From HTTP to a use case and back: parse, call, render. What handlers share.
 
 pub(crate) mod audit;
+pub(crate) mod bulk;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod health;
 pub(crate) mod internal;
+pub(crate) mod limits;
+mod list;
+pub(crate) mod password;
+pub(crate) mod preview;
 pub(crate) mod share;
 
 use crate::manage::{Done, Once};
-use crate::store::{Listed, Page};
+use crate::service::Service;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use list::{ListQuery, ShareQuery, listed};
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
-use shared::face::dashboard::manage::{ListOut, parse_within};
+use shared::face::dashboard::manage::parse_within;
 use shared::face::{Answer, MAX_BODY_BYTES};
+use shared::model::key::KeyRing;
 use shared::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,43 +91,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// Query of a list.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Most records in the answer.
-    #[serde(default = "default_limit")]
-    #[param(required = false, minimum = 1, maximum = 100, default = 20)]
-    limit: u32,
-    /// `next_cursor` of the page before.
-    #[param(format = "uuid")]
-    cursor: Option<String>,
-}
-
-const fn default_limit() -> u32 {
-    20
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Page {
-    type Rejection = Rejection;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let query = axum::extract::Query::<ListQuery>::try_from_uri(&parts.uri)
-            .map_err(|_| Error::invalid("", "takes limit (1 to 100) and cursor in its query, each once"))?;
-        if !(1..=100).contains(&query.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 100").into());
-        }
-        let before = match &query.cursor {
-            None => None,
-            Some(text) => {
-                Some(Uuid::parse_str(text).map_err(|_| Error::invalid("/cursor", "is no cursor of ours"))?)
-            }
-        };
-        Ok(Self { limit: query.limit, before })
-    }
-}
-
 /// A JSON body, and the caller's `Idempotency-Key`.
 pub(crate) struct Input<T, const LIMIT_BYTES: usize = MAX_BODY_BYTES> {
     /// The body.
@@ -131,15 +99,15 @@ pub(crate) struct Input<T, const LIMIT_BYTES: usize = MAX_BODY_BYTES> {
     pub(crate) once: Option<Once>,
 }
 
-impl<T: DeserializeOwned, S: Send + Sync, const LIMIT_BYTES: usize> FromRequest<S> for Input<T, LIMIT_BYTES> {
+impl<T: DeserializeOwned, const LIMIT_BYTES: usize> FromRequest<Arc<Service>> for Input<T, LIMIT_BYTES> {
     type Rejection = Rejection;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Rejection> {
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Rejection> {
         let (parts, body) = request.into_parts();
         let body = read(body, LIMIT_BYTES).await?;
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let value = parse_within(content_type, &body, LIMIT_BYTES)?;
-        Ok(Self { value, once: once(&parts, &body)? })
+        Ok(Self { value, once: once(&service.ring, &parts, &body)? })
     }
 }
 
@@ -149,16 +117,16 @@ pub(crate) struct Empty {
     pub(crate) once: Option<Once>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Empty {
+impl FromRequest<Arc<Service>> for Empty {
     type Rejection = Rejection;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Rejection> {
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Rejection> {
         let (parts, body) = request.into_parts();
         let body = read(body, MAX_BODY_BYTES).await?;
         if !body.is_empty() && !shared::json::parse_object(&body)?.is_empty() {
             return Err(Error::invalid("", "takes no body").into());
         }
-        Ok(Self { once: once(&parts, &body)? })
+        Ok(Self { once: once(&service.ring, &parts, &body)? })
     }
 }
 
@@ -177,7 +145,7 @@ fn is_too_long(error: &axum::Error) -> bool {
         .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
-fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>> {
+fn once(ring: &KeyRing, parts: &Parts, body: &[u8]) -> Result<Option<Once>> {
     let mut keys = parts.headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
     let key = key.to_str().unwrap_or_default();
@@ -186,12 +154,9 @@ fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>> {
     if !fits || keys.next().is_some() {
         return Err(Error::invalid("", "takes one Idempotency-Key of 1 to 255 printable ASCII characters"));
     }
-    let mut digest = Sha256::new();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), body] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    Ok(Some(Once { key: key.to_owned(), request_hash: hex::encode(digest.finalize()) }))
+    let request = [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), body];
+    let digests = ring.iter().map(|keys| hex::encode(keys.idempotency.mac(&request))).collect();
+    Ok(Some(Once { key: key.to_owned(), digests }))
 }
 
 /// Reads `If-Match: "<version>"`; `*` means any.
@@ -214,20 +179,4 @@ fn changed<T: serde::Serialize>(status: u16, done: &Done<T>) -> Response {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
-}
-
-/// Answers a list. `id` names the record that the next page begins after.
-fn listed<T, O: serde::Serialize>(
-    page: &Page,
-    listed: Listed<T>,
-    id: impl Fn(&T) -> Uuid,
-    render: impl Fn(T) -> O,
-) -> Reply {
-    let full = listed.records.len() == usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let next_cursor = listed.records.last().filter(|_| full).map(|last| id(last).to_string());
-    let records: Vec<O> = listed.records.into_iter().map(render).collect();
-    Reply(Answer::json(
-        200,
-        &ListOut { total: listed.total, quantity: records.len() as u64, records, next_cursor },
-    ))
 }

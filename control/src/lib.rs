@@ -15,6 +15,7 @@ mod limit;
 mod manage;
 mod observe;
 pub mod openapi;
+mod password;
 mod random;
 mod replication;
 mod router;
@@ -83,9 +84,10 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
     };
     let replication = Replication::new(store.clone(), clock.clone(), ring.current.push.clone(), &edge_url)?;
     let limit = Limit::new(budget);
+    let passwords = password::Hasher::new(ring.current.clone(), config.password_hash.scheme());
     let data = data::DataPlane::new(ring.clone(), config.sqlite_dir.clone());
     observe::start_metrics();
-    let service = Arc::new(Service { store, ring, clock, public_url, replication, data, limit });
+    let service = Arc::new(Service { store, ring, clock, public_url, replication, data, limit, passwords });
     Ok(App { router: router::router(Arc::clone(&service)), service })
 }
 

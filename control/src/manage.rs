@@ -1,10 +1,15 @@
 //! What owners do: look up, let the domain decide, save with outbox and audit rows in one transaction,
 //! push, answer.
 
+pub(crate) mod bulk;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod key;
+pub(crate) mod limits;
+pub(crate) mod password;
+pub(crate) mod preview;
 pub(crate) mod share;
+pub(crate) mod usage;
 
 use crate::store::{Session, audit, idempotency};
 use serde_json::Value;
@@ -33,6 +38,11 @@ impl Actor {
         Self { organization, name: "cli".to_owned() }
     }
 
+    /// A gate, by what it reports.
+    fn edge(organization: Organization) -> Self {
+        Self { organization, name: "edge".to_owned() }
+    }
+
     /// Adds the audit row of a change to its transaction.
     async fn audit(
         &self,
@@ -58,8 +68,9 @@ impl Actor {
 pub(crate) struct Once {
     /// The caller's key.
     pub(crate) key: String,
-    /// SHA-256 of method, path and body, as hex.
-    pub(crate) request_hash: String,
+    /// Keyed digests of method, path and body, as hex: one for each root key, the current one's first. A plain digest
+    /// would tell whoever reads the database when they have guessed a password in the body.
+    pub(crate) digests: Vec<String>,
 }
 
 impl Once {
@@ -74,7 +85,7 @@ impl Once {
         match once {
             None => Ok(None),
             Some(once) => {
-                let request = (once.key.as_str(), once.request_hash.as_str());
+                let request = (once.key.as_str(), once.digests.as_slice());
                 idempotency::claim(session, actor.organization.id, request, resource, now).await
             }
         }

@@ -36,10 +36,13 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
 ];
 
 /// Every set of methods that a route of ours takes, in this order.
-const ALLOW: [&str; 6] = [
+const ALLOW: [&str; 9] = [
     "GET, HEAD",
     "POST",
+    "DELETE",
+    "PUT, DELETE",
     "GET, HEAD, POST",
+    "GET, HEAD, PUT",
     "GET, HEAD, DELETE",
     "GET, HEAD, PUT, DELETE",
     "GET, HEAD, PATCH, DELETE",

@@ -18,13 +18,14 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     ),
     tags(
         (name = "shares", description = "Links to dashboards"),
+        (name = "organization", description = "What is demanded of all its shares"),
         (name = "dashboards", description = "What is shared"),
         (name = "data sources", description = "Where queries run"),
         (name = "audit", description = "Who changed what"),
         (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
         (name = "operation", description = "For whoever runs this"),
     ),
-    paths(public::resolve, public::execute, public::options),
+    paths(public::resolve, public::unlock, public::execute, public::options),
     components(schemas(ErrorOut<'static>)),
     modifiers(&Security)
 )]
@@ -99,6 +100,16 @@ pub(crate) enum Failure {
     Unavailable(ErrorOut<'static>),
 }
 
+/// A parameter breaks a rule.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; nothing makes them from this")]
+pub(crate) enum Refused {
+    /// The body is not acceptable JSON, or a parameter breaks a rule of the share
+    /// (`SHARE_FILTER_POLICY_VIOLATION`, with `filter_slug`).
+    #[response(status = 400)]
+    Policy(ErrorOut<'static>),
+}
+
 /// The edge could not be reached.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes answers; nothing makes them from this")]
@@ -112,7 +123,7 @@ pub(crate) enum Share {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes answers; nothing makes them from this")]
 pub(crate) enum Dead {
-    /// The share is revoked: nothing brings it back.
+    /// The share is revoked: nothing brings it back. Or the organization's limits forbid it.
     #[response(status = 409)]
     Revoked(ErrorOut<'static>),
 }

@@ -7,21 +7,28 @@
 use crate::clock::Clock;
 use crate::random;
 use crate::store::outbox::Claimed;
-use crate::store::{Store, outbox};
+use crate::store::{Session, Store, outbox};
 use http::header::CONTENT_TYPE;
 use shared::call::{SIGNATURE_HEADER, sign};
 use shared::model::key::Key;
 use shared::replica::{Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed, Receipt};
 use shared::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::time::Instant;
 
 /// Longest that one push may take. Shorter than [`outbox::CLAIM`].
 const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest that a caller waits for the edge before the answer is `pending`.
+/// How long a caller waits for the edge before the answer is `pending`, with one batch and for each further one.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
+const FURTHER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest of those waits. With a drain after it, it is still shorter than the 30 s after which the edge gives up
+/// a call that it forwards.
+const LONGEST_CONFIRM: Duration = Duration::from_secs(20);
+/// Batches of one caller that are pushed at once.
+const PUSHES_AT_ONCE: usize = 4;
 /// Longest drain that a caller waits out; a gate asks for one lease at most, which is 2 s.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// How often the loop looks by itself.
@@ -47,8 +54,8 @@ struct Inner {
     wake: Notify,
 }
 
-/// More than a change adds to its record's bytes: a key of 32 digits, names and punctuation.
-const CHANGE_OVERHEAD_BYTES: usize = 128;
+/// More than a change adds to its record's bytes: a key of 32 digits, five numbers, names and punctuation.
+const CHANGE_OVERHEAD_BYTES: usize = 512;
 
 /// A record of which the edge holds another history.
 struct Ahead {
@@ -76,42 +83,52 @@ impl Replication {
         Ok(Self(Arc::new(Inner { store, clock, key, url, http, wake: Notify::new() })))
     }
 
-    /// Pushes records that the caller has just enqueued, in order, and waits until no request that begins
-    /// afterwards is served by an older rule. `false` when the edge did not confirm all of them in time:
-    /// the loop goes on trying.
-    ///
-    /// The push runs in a task of its own, so that a caller who hangs up does not stop it halfway.
+    /// Pushes records that the caller has just enqueued, and waits until no request that begins afterwards is
+    /// served by an older rule. `false` when the edge did not confirm all of them in time: the loop goes on trying.
     pub(crate) async fn confirm(&self, keys: Vec<String>) -> bool {
-        if keys.is_empty() {
-            return true;
-        }
-        let inner = Arc::clone(&self.0);
-        let (tell, told) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            let mut batches = Vec::new();
-            for batch in keys.chunks(MAX_CHANGES) {
-                batches.push((batch, inner.push(batch).await));
-            }
-            let drain = batches.iter().map(|(_, pushed)| longest_drain(pushed)).max().unwrap_or_default();
-            let complete = batches.iter().all(|(batch, pushed)| {
-                pushed.as_ref().is_ok_and(|confirmed| batch.iter().all(|key| confirmed.contains_key(key)))
+        self.unconfirmed(keys).await.is_empty()
+    }
+
+    /// As [`Self::confirm`], and tells which records the edge did not confirm in time.
+    ///
+    /// Each batch is pushed, in its order, in a task of its own, so that a caller who hangs up does not stop it
+    /// halfway.
+    pub(crate) async fn unconfirmed(&self, keys: Vec<String>) -> HashSet<String> {
+        let deadline = Instant::now() + patience(keys.len().div_ceil(MAX_CHANGES));
+        let turns = Arc::new(Semaphore::new(PUSHES_AT_ONCE));
+        let mut tasks = Vec::new();
+        for batch in keys.chunks(MAX_CHANGES).map(<[String]>::to_vec) {
+            let (inner, turns) = (Arc::clone(&self.0), Arc::clone(&turns));
+            let (tell, told) = oneshot::channel();
+            let work = tokio::spawn(async move {
+                let turn = turns.acquire().await;
+                let pushed = inner.push(&batch).await;
+                drop(turn);
+                let drain = longest_drain(&pushed);
+                let in_force = pushed.iter().flat_map(HashMap::keys).cloned().collect::<Vec<_>>();
+                // Nobody may be waiting any more.
+                let _ = tell.send((drain <= LONGEST_DRAIN).then_some(in_force));
+                // The rows go only now: whoever asks meanwhile is told that the change is pending, and waits too.
+                tokio::time::sleep(drain.min(LONGEST_DRAIN)).await;
+                inner.settle_or_warn(&batch, &HashMap::new(), &pushed).await;
             });
-            // Nobody may be waiting any more.
-            let _ = tell.send(complete.then_some(drain));
-            // The rows go only now: whoever asks meanwhile is told that the change is pending, and waits too.
-            tokio::time::sleep(drain.min(LONGEST_DRAIN)).await;
-            for (batch, pushed) in &batches {
-                inner.settle_or_warn(batch, &HashMap::new(), pushed).await;
+            tasks.push((told, work));
+        }
+        let mut missing: HashSet<String> = keys.into_iter().collect();
+        for (told, work) in tasks {
+            if let Ok(Ok(Some(in_force))) = tokio::time::timeout_at(deadline, told).await
+                && !in_force.is_empty()
+                && work.await.is_ok()
+            {
+                for key in &in_force {
+                    missing.remove(key);
+                }
             }
-        });
-        let in_time = match tokio::time::timeout(CONFIRM_TIMEOUT, told).await {
-            Ok(Ok(Some(drain))) if drain <= LONGEST_DRAIN => task.await.is_ok(),
-            _ => false,
-        };
-        if !in_time {
+        }
+        if !missing.is_empty() {
             self.0.wake.notify_one();
         }
-        in_time
+        missing
     }
 
     /// Pushes whatever is due, until it is told to stop.
@@ -205,11 +222,13 @@ impl Inner {
         if ahead.is_empty() {
             return Ok(confirmed);
         }
-        let mut session = self.store.write().await?;
         let mut again = Vec::new();
         for Ahead { key, sent, in_force } in ahead {
+            // One share at a time: whoever changes many takes them in an order of their own.
+            let mut session = self.store.write().await?;
             // The database may have caught up, when another pusher was faster: then its newer row is pushed again.
             let raised = outbox::overtake(&mut session, &key, (sent, in_force), self.clock.now()).await?;
+            session.commit().await?;
             if raised.is_empty() {
                 again.push(key);
                 continue;
@@ -221,7 +240,6 @@ impl Inner {
             );
             again.extend(raised);
         }
-        session.commit().await?;
         confirmed.extend(self.push_current(&again).await?.0);
         Ok(confirmed)
     }
@@ -232,13 +250,14 @@ impl Inner {
         let mut session = self.store.read().await?;
         let mut batches = vec![Vec::new()];
         let mut bytes = 0;
+        let mut records = outbox::records(&mut session, keys).await?;
+        drop(session);
         for key in keys {
-            let record = match outbox::record(&mut session, key).await {
-                Ok(Some(record)) => record,
-                Ok(None) => continue,
-                Err(error @ Error::Unavailable(_)) => return Err(error),
+            let (record, usage) = match records.remove(key) {
+                Some(Ok(current)) => current,
+                None => continue,
                 // One row that cannot be read must not hold up the others.
-                Err(error) => {
+                Some(Err(error)) => {
                     tracing::error!(%error, record_key = key, "a record cannot be made");
                     continue;
                 }
@@ -253,10 +272,9 @@ impl Inner {
             bytes += size;
             sent.insert(key.as_str(), record.revision);
             if let Some(batch) = batches.last_mut() {
-                batch.push(Change { key: key.clone(), record: json });
+                batch.push(Change { key: key.clone(), record: json, usage });
             }
         }
-        drop(session);
         let (mut confirmed, mut ahead) = (Confirmed::new(), Vec::new());
         for changes in batches {
             if !changes.is_empty() {
@@ -306,11 +324,28 @@ impl Inner {
         attempts: &HashMap<String, i64>,
         pushed: &Result<Confirmed>,
     ) -> Result<()> {
+        // SQLite writes one after the other. On PostgreSQL whoever holds one row waits for no other: bulk changes
+        // take theirs in an order of their own.
+        let together = if self.store.has_one_writer() { MAX_CHANGES } else { 1 };
+        for keys in keys.chunks(together) {
+            let mut session = self.store.write().await?;
+            self.settle_within(&mut session, keys, attempts, pushed).await?;
+            session.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_within(
+        &self,
+        session: &mut Session,
+        keys: &[String],
+        attempts: &HashMap<String, i64>,
+        pushed: &Result<Confirmed>,
+    ) -> Result<()> {
         let now = self.clock.now();
-        let mut session = self.store.write().await?;
         for key in keys {
             if let Some((revision, _)) = pushed.as_ref().ok().and_then(|confirmed| confirmed.get(key)) {
-                outbox::settle(&mut session, key, *revision).await?;
+                outbox::settle(session, key, *revision).await?;
                 count("confirmed");
                 continue;
             }
@@ -328,10 +363,16 @@ impl Inner {
                 count("parked");
             }
             let pause = if parked.is_some() { PARKED_PAUSE } else { pause(attempts)? };
-            outbox::postpone(&mut session, key, now.plus(pause), parked, &error).await?;
+            outbox::postpone(session, key, now.plus(pause), parked, &error).await?;
         }
-        session.commit().await
+        Ok(())
     }
+}
+
+/// How long a caller waits for so many batches.
+fn patience(batches: usize) -> Duration {
+    let further = u32::try_from(batches.saturating_sub(1)).unwrap_or(u32::MAX);
+    CONFIRM_TIMEOUT.saturating_add(FURTHER_TIMEOUT.saturating_mul(further)).min(LONGEST_CONFIRM)
 }
 
 /// How long some isolate may still serve what was in force before a push.
@@ -362,6 +403,13 @@ fn observe(backlog: outbox::Backlog) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_batches_are_waited_for_longer_within_what_a_call_may_take() {
+        for (batches, seconds) in [(0, 4), (1, 4), (2, 5), (10, 13), (20, 20), (usize::MAX, 20)] {
+            assert_eq!(patience(batches), Duration::from_secs(seconds), "{batches}");
+        }
+    }
 
     #[test]
     fn pauses_double_up_to_a_minute() {

@@ -1,6 +1,8 @@
 //! The whole URL map.
 
-use crate::handler::{Rejection, audit, dashboard, data_source, health, internal, share};
+use crate::handler::{
+    Rejection, audit, bulk, dashboard, data_source, health, internal, limits, password, preview, share,
+};
 use crate::observe;
 use crate::openapi::Document;
 use crate::service::Service;
@@ -10,7 +12,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::{HeaderValue, header};
 use shared::Error;
-use shared::call::{EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH};
+use shared::call::{EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -27,11 +29,16 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(share::list))
         .routes(routes!(share::get, share::amend, share::revoke))
         .routes(routes!(share::rotate))
+        .routes(routes!(password::set, password::remove))
+        .routes(routes!(password::reset_attempts))
+        .routes(routes!(bulk::run))
+        .routes(routes!(preview::preview))
         .routes(routes!(share::create, share::list_of))
         .routes(routes!(dashboard::create, dashboard::list))
         .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
         .routes(routes!(data_source::create, data_source::list))
         .routes(routes!(data_source::get, data_source::delete))
+        .routes(routes!(limits::get, limits::set))
         .routes(routes!(audit::list))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -50,6 +57,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(EXECUTE_PATH, post(internal::execute))
         .route(OPTIONS_PATH, post(internal::options))
         .route(RECORD_PATH, post(internal::record))
+        .route(USAGE_PATH, post(internal::usage))
         .fallback(async || Rejection(Error::NotFound("path")))
         .with_state(service)
         .layer(CatchPanicLayer::custom(observe::panicked))

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::data::DataPlane;
 use crate::limit::Limit;
+use crate::password::Hasher;
 use crate::replication::Replication;
 use crate::store::Store;
 use shared::model::key::KeyRing;
@@ -19,6 +20,7 @@ pub struct Service {
     pub(crate) replication: Replication,
     pub(crate) data: DataPlane,
     pub(crate) limit: Limit,
+    pub(crate) passwords: Hasher,
 }
 
 impl Service {

@@ -12,6 +12,7 @@ pub(crate) mod idempotency;
 pub(crate) mod organization;
 pub(crate) mod outbox;
 pub(crate) mod share;
+pub(crate) mod usage;
 
 use shared::time::Millis;
 use shared::{Error, Result};
@@ -23,10 +24,12 @@ use std::str::FromStr;
 use std::time::Duration;
 use uuid::Uuid;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a writer waits for its turn before the caller is told to try again.
 const WAIT: Duration = Duration::from_secs(5);
+/// How often folding names gives way to others.
+const FOLD_RETRIES: u32 = 5;
 /// Connections that read at once. PostgreSQL's default limit is 100 for all instances together.
 const READERS: u32 = 16;
 
@@ -120,11 +123,31 @@ impl Store {
     /// # Errors
     /// [`Error::Internal`] when a migration fails, or when the database is newer than this build.
     pub async fn migrate(&self) -> Result<()> {
+        self.run(&MIGRATIONS).await?;
+        self.fold_names().await
+    }
+
+    pub(crate) async fn run(&self, migrations: &Migrator) -> Result<()> {
         match &self.pools {
-            Pools::Sqlite { write, .. } => MIGRATIONS.run(write).await,
-            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
+            Pools::Sqlite { write, .. } => migrations.run(write).await,
+            Pools::Postgres(pool) => migrations.run(pool).await,
         }
         .map_err(|error| Error::Internal(format!("migration: {error}")))
+    }
+
+    /// Makes the names searchable that SQL could not fold.
+    async fn fold_names(&self) -> Result<()> {
+        let mut failures = 0;
+        loop {
+            let mut session = self.write().await?;
+            match share::fold_names(&mut session).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => session.commit().await?,
+                // PostgreSQL gave way to an instance that changes the same shares.
+                Err(Error::Unavailable(_)) if failures < FOLD_RETRIES => failures += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Is the database there?
@@ -156,6 +179,11 @@ impl Store {
             Pools::Postgres(pool) => pool.begin().await.map(Session::Postgres),
         }
         .map_err(fault)
+    }
+
+    /// Do writers wait for one another, so that no two hold what the other wants?
+    pub(crate) const fn has_one_writer(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
     }
 
     /// Ends all connections, after those in use are given back.

@@ -1,12 +1,21 @@
 //! The whole control plane by its real router, on SQLite always and on PostgreSQL when `TEST_POSTGRES_URL` is
 //! set, against an edge that checks signatures and does as it is told.
 
+mod bulk;
 mod content;
 mod credentials;
 mod data_plane;
 mod edge;
+mod filters;
 mod input;
+mod limits;
 mod logs;
+mod migration;
+mod passwords;
+mod preview;
 mod replication;
 mod shares;
+mod usage;
 mod world;
+
+pub(crate) use world::ROOT;

@@ -4,21 +4,21 @@
 //! refuses a stale instance, and every handler here reads storage before it answers; nothing in memory decides.
 //! Answers leave only after the writes before them are durable. The gate is the only writer of its KV key.
 
+mod control;
+mod storage;
+
 use crate::env;
-use crate::runtime::ControlCall;
+use control::Control;
 use serde::Deserialize;
-use shared::call;
-use shared::model::gate::{self, Flush, Memory, Stored};
-use shared::model::key::KeyRing;
-use shared::replica::{Head, Outcome};
+use serde::de::DeserializeOwned;
+use shared::call::Healed;
+use shared::model::gate::{self, Announced, Flush, Memory};
+use shared::model::tally::{Admission, Entry, Report, Tally};
+use shared::replica::{Live, Outcome, Record};
 use shared::time::Millis;
 use std::cell::Cell;
-use worker::{
-    Date, DurableObject, Env, Error, Request, Response, Result, SqlStorageValue, State, durable_object,
-};
-
-/// A visitor waits while an empty gate asks: no longer than this.
-const HEAL_LIMIT_MS: u32 = 5_000;
+use storage::Held;
+use worker::{Date, DurableObject, Env, Error, Request, Response, Result, State, durable_object};
 
 /// See the module.
 #[durable_object(alarm)]
@@ -26,78 +26,123 @@ pub struct ShareGate {
     state: State,
     env: Env,
     memory: Cell<Memory>,
+    /// Openings that isolates told of, until the next alarm counts them: no write for each.
+    opens: Cell<u64>,
+    /// Has this instance seen its tables?
+    prepared: Cell<bool>,
 }
 
+/// Body of `attempt`.
 #[derive(Deserialize)]
-struct Row {
-    key: String,
-    revision: f64,
-    record: String,
-    flushed_revision: f64,
-    flush_not_before: f64,
-    failures: f64,
+struct Guess {
+    network: String,
 }
 
-struct Held {
-    key: String,
-    record: String,
-    stored: Stored,
+/// Body of `give-back`.
+#[derive(Deserialize)]
+struct GiveBack {
+    attempt: u64,
+}
+
+/// Body of `enter`.
+#[derive(Deserialize)]
+struct Proof {
+    revision: u64,
+    attempt: Option<u64>,
 }
 
 impl DurableObject for ShareGate {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env, memory: Cell::new(Memory { started_at: now(), leased_at: None }) }
+        let memory = Cell::new(Memory { started_at: now(), leased_at: None });
+        Self { state, env, memory, opens: Cell::new(0), prepared: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let path = request.path();
-        let Some((verb, key)) = path.trim_start_matches('/').split_once('/') else {
+        let mut segments = path.trim_start_matches('/').split('/');
+        let (Some(verb), Some(key)) = (segments.next(), segments.next()) else {
             return Response::error("unknown path", 400);
         };
         match verb {
             "push" => {
-                let record = request.text().await?;
-                Response::from_json(&self.push(key, record).await?)
+                let told = body(&mut request).await?;
+                Response::from_json(&self.push(key, told).await?)
             }
-            "lease" => match self.load_or_heal(key).await? {
-                Some(held) => {
-                    self.memory.set(Memory { leased_at: Some(now()), ..self.memory.get() });
-                    Response::ok(held.stored.revision.to_string())
-                }
-                None => Response::error("unknown", 404),
-            },
+            "lease" => {
+                let opens = segments.next().and_then(|opens| opens.parse().ok()).unwrap_or(0);
+                self.lease(key, opens).await
+            }
             "record" => match self.load_or_heal(key).await? {
                 // Whoever reads the record serves under it, as under a lease.
                 Some(held) => {
-                    self.memory.set(Memory { leased_at: Some(now()), ..self.memory.get() });
+                    self.note_lease(&held);
                     Response::ok(held.record)
                 }
-                None => Response::error("unknown", 404),
+                None => unknown(),
             },
+            "attempt" => {
+                let Guess { network } = body(&mut request).await?;
+                match self.load_or_heal(key).await? {
+                    Some(held) => Response::from_json(&self.attempt(&held, &network).await?),
+                    None => unknown(),
+                }
+            }
+            "give-back" => {
+                let GiveBack { attempt } = body(&mut request).await?;
+                let mut tally = self.tally()?;
+                tally.give_back(attempt);
+                self.save_tally(&tally)?;
+                Response::empty()
+            }
+            "enter" => {
+                let proof = body(&mut request).await?;
+                match self.load_or_heal(key).await? {
+                    Some(held) => Response::from_json(&self.enter(&held, &proof).await?),
+                    None => unknown(),
+                }
+            }
             _ => Response::error("unknown path", 400),
         }
     }
 
-    /// Brings KV up to what is in force.
+    /// Brings KV up to what is in force, and tells the control plane what was counted.
     async fn alarm(&self) -> Result<Response> {
-        self.flush().await?;
+        let Some(held) = self.load()? else { return Response::empty() };
+        let opens = self.opens.take();
+        if opens > 0 {
+            let mut tally = self.tally()?;
+            tally.opened(opens, now());
+            self.save_tally(&tally)?;
+        }
+        let key = held.key.clone();
+        let flush = self.flush(held).await?;
+        let report = self.report(&key).await?;
+        if let Some(next) = flush.into_iter().chain(report).min() {
+            self.wake_at(next).await?;
+        }
         Response::empty()
     }
 }
 
 impl ShareGate {
-    async fn push(&self, key: &str, record: String) -> Result<Outcome> {
-        let announced = match Head::parse(record.as_bytes()) {
-            Ok(head) => head,
+    async fn push(&self, key: &str, told: Healed) -> Result<Outcome> {
+        let record = told.record.get().to_owned();
+        let announced = match Record::parse(record.as_bytes()) {
+            Ok(record) => Announced::of(&record),
             Err(unreadable) => return Ok(Outcome::Failed { reason: unreadable.to_string() }),
         };
+        let mut tally = self.tally()?;
+        let counted = tally.usage;
+        tally.learn(told.usage);
+        if tally.usage != counted {
+            self.save_tally(&tally)?;
+        }
         let held = self.load()?;
-        let pushed =
-            gate::push(held.as_ref().map(|held| &held.stored), &self.memory.get(), announced.revision, now());
+        let pushed = gate::push(held.as_ref().map(|held| &held.stored), &self.memory.get(), announced, now());
         match pushed.taken {
             Some(stored) => {
                 self.save(&Held { key: key.to_owned(), record, stored })?;
-                self.state.storage().set_alarm(std::time::Duration::ZERO).await?;
+                self.wake_at(now()).await?;
             }
             None if held.is_some_and(|held| held.record != record) => {
                 return Ok(Outcome::Ahead { revision: pushed.revision });
@@ -108,45 +153,77 @@ impl ShareGate {
         Ok(Outcome::InForce { revision: pushed.revision, drain_ms })
     }
 
+    /// The revision in force, and `spent` after it when the token was opened as often as it may be.
+    async fn lease(&self, key: &str, opens: u64) -> Result<Response> {
+        if opens > 0 && self.opens.replace(self.opens.get().saturating_add(opens)) == 0 {
+            self.wake_at(now().max(self.tally()?.report_not_before())).await?;
+        }
+        // Nothing waits from here on: a push that comes in later sees this lease.
+        let Some(held) = self.load_or_heal(key).await? else { return unknown() };
+        let revision = held.stored.revision;
+        let spent = self.is_spent(&held)?;
+        self.note_lease(&held);
+        Response::ok(if spent { format!("{revision} spent") } else { revision.to_string() })
+    }
+
+    /// Nothing waits between reading and saving the counts here, so parallel guesses are counted one by one.
+    async fn attempt(&self, held: &Held, network: &str) -> Result<Admission> {
+        let Ok(Live { protection, .. }) = live(held) else { return Ok(Admission::Dead) };
+        let before = self.tally()?;
+        let mut tally = before.clone();
+        let admission = tally.attempt(&protection, network, now());
+        // A refusal that changes nothing costs no write, however many there are.
+        if tally != before {
+            self.save_tally(&tally)?;
+            self.wake_for_report(&tally).await?;
+        }
+        Ok(admission)
+    }
+
+    async fn enter(&self, held: &Held, proof: &Proof) -> Result<Entry> {
+        let mut tally = self.tally()?;
+        let entry = match live(held) {
+            Ok(Live { protection, .. }) if held.stored.strict && held.stored.revision == proof.revision => {
+                tally.enter(&protection, proof.attempt, now())
+            }
+            _ => {
+                proof.attempt.into_iter().for_each(|number| tally.give_back(number));
+                Entry::Changed
+            }
+        };
+        self.save_tally(&tally)?;
+        self.wake_for_report(&tally).await?;
+        Ok(entry)
+    }
+
+    fn is_spent(&self, held: &Held) -> Result<bool> {
+        let Some(max) = held.stored.max_access_count else { return Ok(false) };
+        Ok(self.tally()?.usage.accesses >= max)
+    }
+
+    /// Nobody serves a strict record under a lease.
+    fn note_lease(&self, held: &Held) {
+        if !held.stored.strict {
+            self.memory.set(Memory { leased_at: Some(now()), ..self.memory.get() });
+        }
+    }
+
     /// What is held; an empty gate asks the control plane once.
     async fn load_or_heal(&self, key: &str) -> Result<Option<Held>> {
         if let Some(held) = self.load()? {
             return Ok(Some(held));
         }
-        let Some(record) = self.ask_control(key).await? else { return Ok(None) };
+        let Some(healed) = Control::of(&self.env)?.heal(key).await? else { return Ok(None) };
         // A push may have come in meanwhile: the same step refuses what is older.
-        self.push(key, record).await?;
+        self.push(key, healed).await?;
         self.load()
     }
 
-    async fn ask_control(&self, key: &str) -> Result<Option<String>> {
-        let secret = |name: &str| {
-            self.env.var(name).map(|value| value.to_string()).ok().filter(|text| !text.is_empty())
-        };
-        let root = secret(env::ROOT_KEY).ok_or_else(|| Error::from("no root key"))?;
-        let ring = KeyRing::parse(&root, secret(env::PREVIOUS_ROOT_KEY).as_deref())
-            .map_err(|weak| Error::RustError(weak.to_string()))?;
-        let control_url = secret(env::CONTROL_URL).ok_or_else(|| Error::from("no control URL"))?;
-        let body = serde_json::json!({ "key": key }).to_string();
-        let signature = call::sign(&ring.current.origin, "POST", call::RECORD_PATH, body.as_bytes(), now());
-        let url = format!("{}{}", control_url.trim_end_matches('/'), call::RECORD_PATH);
-        let call =
-            ControlCall { limit_ms: HEAL_LIMIT_MS, url: &url, signature: &signature, body: body.as_bytes() };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => String::from_utf8(answer.bytes())
-                .map(Some)
-                .map_err(|error| Error::RustError(error.to_string())),
-            404 => Ok(None),
-            status => Err(Error::RustError(format!("control plane answered {status}"))),
-        }
-    }
-
-    async fn flush(&self) -> Result<()> {
-        let Some(held) = self.load()? else { return Ok(()) };
+    /// Writes KV if that is due, and tells when to come back for it.
+    async fn flush(&self, held: Held) -> Result<Option<Millis>> {
         match gate::flush(&held.stored, now()) {
-            Flush::Done => Ok(()),
-            Flush::Wait(until) => self.wake_at(until).await,
+            Flush::Done => Ok(None),
+            Flush::Wait(until) => Ok(Some(until)),
             Flush::Write => {
                 let revision = held.stored.revision;
                 let written = self.write_kv(&held).await;
@@ -154,14 +231,14 @@ impl ShareGate {
                     worker::console_error!("KV write of {} failed: {error}", held.key);
                 }
                 // A push may have come in during the write: what it saved stays, only the write's outcome is added.
-                let Some(mut after) = self.load()? else { return Ok(()) };
+                let Some(mut after) = self.load()? else { return Ok(None) };
                 after.stored = gate::flushed(&after.stored, revision, written.is_ok(), now());
                 self.save(&after)?;
-                match gate::flush(&after.stored, now()) {
-                    Flush::Done => Ok(()),
-                    Flush::Write => self.wake_at(now()).await,
-                    Flush::Wait(until) => self.wake_at(until).await,
-                }
+                Ok(match gate::flush(&after.stored, now()) {
+                    Flush::Done => None,
+                    Flush::Write => Some(now()),
+                    Flush::Wait(until) => Some(until),
+                })
             }
         }
     }
@@ -176,58 +253,59 @@ impl ShareGate {
         Ok(())
     }
 
+    /// Tells the control plane if that is due, and when to come back for it.
+    async fn report(&self, key: &str) -> Result<Option<Millis>> {
+        let tally = self.tally()?;
+        if let Report::Due(changes) = tally.report(now()) {
+            let told = Control::of(&self.env)?.report(key, tally.usage).await;
+            if let Err(error) = &told {
+                worker::console_error!("usage of {key} could not be told: {error}");
+            }
+            // What was counted meanwhile stays.
+            let mut after = self.tally()?;
+            after.reported(changes, told.is_ok(), now());
+            self.save_tally(&after)?;
+        }
+        Ok(match self.tally()?.report(now()) {
+            Report::Nothing => None,
+            Report::Due(_) => Some(now()),
+            Report::Wait(until) => Some(until),
+        })
+    }
+
+    async fn wake_for_report(&self, tally: &Tally) -> Result<()> {
+        match tally.report(now()) {
+            Report::Nothing => Ok(()),
+            Report::Due(_) => self.wake_at(now()).await,
+            Report::Wait(until) => self.wake_at(until).await,
+        }
+    }
+
+    /// Sets the alarm, unless an earlier one is set.
     async fn wake_at(&self, instant: Millis) -> Result<()> {
-        self.state.storage().set_alarm(instant.since(now())).await
-    }
-
-    fn load(&self) -> Result<Option<Held>> {
-        let sql = self.state.storage().sql();
-        sql.exec(CREATE, None)?;
-        let rows: Vec<Row> = sql.exec(SELECT, None)?.to_array()?;
-        Ok(rows.into_iter().next().map(|row| Held {
-            key: row.key,
-            record: row.record,
-            stored: Stored {
-                revision: whole(row.revision),
-                flushed_revision: whole(row.flushed_revision),
-                flush_not_before: Millis(i64::try_from(whole(row.flush_not_before)).unwrap_or(i64::MAX)),
-                failures: u32::try_from(whole(row.failures)).unwrap_or(u32::MAX),
-            },
-        }))
-    }
-
-    fn save(&self, held: &Held) -> Result<()> {
-        let number = |value: u64| SqlStorageValue::try_from_i64(i64::try_from(value).unwrap_or(i64::MAX));
-        let values = vec![
-            SqlStorageValue::from(held.key.clone()),
-            number(held.stored.revision)?,
-            SqlStorageValue::from(held.record.clone()),
-            number(held.stored.flushed_revision)?,
-            SqlStorageValue::try_from_i64(held.stored.flush_not_before.0)?,
-            number(u64::from(held.stored.failures))?,
-        ];
-        self.state.storage().sql().exec(UPSERT, values)?;
-        Ok(())
+        let storage = self.state.storage();
+        match storage.get_alarm().await? {
+            Some(earlier) if earlier <= instant.0 => Ok(()),
+            _ => storage.set_alarm(instant.since(now())).await,
+        }
     }
 }
 
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS gate (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, \
-    revision INTEGER NOT NULL, record TEXT NOT NULL, flushed_revision INTEGER NOT NULL, \
-    flush_not_before INTEGER NOT NULL, failures INTEGER NOT NULL)";
-const SELECT: &str = "SELECT key, revision, record, flushed_revision, flush_not_before, failures FROM gate";
-const UPSERT: &str = "INSERT INTO gate (id, key, revision, record, flushed_revision, flush_not_before, failures) \
-    VALUES (1, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET key = excluded.key, revision = excluded.revision, \
-    record = excluded.record, flushed_revision = excluded.flushed_revision, \
-    flush_not_before = excluded.flush_not_before, failures = excluded.failures";
+/// What the held record opens.
+fn live(held: &Held) -> Result<Live> {
+    let record =
+        Record::parse(held.record.as_bytes()).map_err(|error| Error::RustError(error.to_string()))?;
+    record.live.ok_or_else(|| Error::from("a tombstone"))
+}
+
+async fn body<T: DeserializeOwned>(request: &mut Request) -> Result<T> {
+    Ok(serde_json::from_slice(&request.bytes().await?)?)
+}
+
+fn unknown() -> Result<Response> {
+    Response::error("unknown", 404)
+}
 
 fn now() -> Millis {
     Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
-}
-
-/// SQLite's integers arrive as JavaScript numbers.
-fn whole(number: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the casts saturate")]
-    {
-        number as u64
-    }
 }

@@ -3,11 +3,14 @@
 use crate::env::{Counters, Edge};
 use crate::runtime::{self, Context, ControlAnswer, ControlCall};
 use serde::de::DeserializeOwned;
-use shared::app::port::{Host, NoRows, Rows, Unreachable};
+use serde_json::json;
+use shared::app::port::{Host, Lease, NoRows, Rows, Unreachable};
 use shared::call::{self, DataCall, EXECUTE_PATH, OPTIONS_PATH, OptionsFound};
+use shared::model::tally::{Admission, Entry};
 use shared::model::token::RecordKey;
 use shared::time::Millis;
 use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// The data plane ends its queries after 10 s; this leaves it time to say so.
@@ -32,14 +35,51 @@ impl Host for Port {
         runtime::kv_value(&self.edge.shares, key.as_str()).await.map_err(|error| unreachable("KV", &error))
     }
 
-    async fn lease(&self, key: &RecordKey) -> Result<Option<u64>, Unreachable> {
-        let Some(revision) = self.gate(key, "lease").await? else { return Ok(None) };
-        let text = String::from_utf8_lossy(&revision);
-        text.parse().map(Some).map_err(|_| Unreachable(format!("gate gave no revision: {text}")))
+    async fn lease(&self, key: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable> {
+        let Some(lease) = self.gate(&format!("/lease/{key}/{opens}"), key, None).await? else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&lease);
+        let (revision, spent) =
+            text.strip_suffix(" spent").map_or((&*text, false), |revision| (revision, true));
+        match revision.parse() {
+            Ok(revision) => Ok(Some(Lease { revision, spent })),
+            Err(_) => Err(Unreachable(format!("gate gave no revision: {text}"))),
+        }
     }
 
     async fn read_gate(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
-        self.gate(key, "record").await
+        self.gate(&format!("/record/{key}"), key, None).await
+    }
+
+    async fn attempt(&self, key: &RecordKey, network: &str) -> Result<Admission, Unreachable> {
+        let guess = json!({ "network": network }).to_string();
+        match self.gate(&format!("/attempt/{key}"), key, Some(&guess)).await? {
+            Some(admission) => parse(&admission),
+            None => Ok(Admission::Dead),
+        }
+    }
+
+    async fn give_back(&self, key: &RecordKey, attempt: u64) -> Result<(), Unreachable> {
+        let attempt = json!({ "attempt": attempt }).to_string();
+        self.gate(&format!("/give-back/{key}"), key, Some(&attempt)).await.map(drop)
+    }
+
+    async fn enter(
+        &self,
+        key: &RecordKey,
+        revision: u64,
+        attempt: Option<u64>,
+    ) -> Result<Entry, Unreachable> {
+        let proof = json!({ "revision": revision, "attempt": attempt }).to_string();
+        match self.gate(&format!("/enter/{key}"), key, Some(&proof)).await? {
+            Some(entry) => parse(&entry),
+            None => Ok(Entry::Changed),
+        }
+    }
+
+    async fn wait(&self, duration: Duration) {
+        runtime::sleep(duration).await;
     }
 
     async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
@@ -54,10 +94,14 @@ impl Host for Port {
 }
 
 impl Port {
-    async fn gate(&self, key: &RecordKey, verb: &str) -> Result<Option<Vec<u8>>, Unreachable> {
+    async fn gate(
+        &self,
+        path: &str,
+        key: &RecordKey,
+        body: Option<&str>,
+    ) -> Result<Option<Vec<u8>>, Unreachable> {
         Counters::add(&self.edge.counters.gate_calls);
-        let path = format!("/{verb}/{key}");
-        runtime::gate(&self.edge.gates, key.as_str(), &path, None)
+        runtime::gate(&self.edge.gates, key.as_str(), path, body.map(str::as_bytes))
             .await
             .map_err(|error| unreachable("gate", &error))
     }
@@ -97,7 +141,7 @@ fn refusal(body: &[u8]) -> NoRows {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreachable> {
-    serde_json::from_slice(body).map_err(|error| Unreachable(format!("control plane's answer: {error}")))
+    serde_json::from_slice(body).map_err(|error| Unreachable(format!("not an answer that we know: {error}")))
 }
 
 fn unreachable(what: &str, error: &JsValue) -> Unreachable {

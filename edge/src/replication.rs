@@ -4,6 +4,7 @@ use crate::env::Counters;
 use crate::host::Port;
 use crate::runtime;
 use futures_util::future::join_all;
+use shared::call::Healed;
 use shared::model::token::RecordKey;
 use shared::replica::{Change, MAX_CHANGES, Outcome, Push, Pushed, Receipt};
 
@@ -19,8 +20,9 @@ async fn hand_over(port: &Port, change: Change) -> Receipt {
         Some(key) => {
             Counters::add(&port.edge.counters.gate_calls);
             let path = format!("/push/{key}");
-            let record = change.record.get().as_bytes();
-            match runtime::gate(&port.edge.gates, key.as_str(), &path, Some(record)).await {
+            let told = Healed { record: change.record, usage: change.usage };
+            let told = serde_json::to_vec(&told).unwrap_or_default();
+            match runtime::gate(&port.edge.gates, key.as_str(), &path, Some(&told)).await {
                 Ok(Some(outcome)) => serde_json::from_slice(&outcome)
                     .unwrap_or_else(|error| Outcome::Failed { reason: error.to_string() }),
                 Ok(None) => Outcome::Failed { reason: "the gate gave no answer".to_owned() },

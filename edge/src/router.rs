@@ -6,6 +6,7 @@ mod manage;
 mod page;
 mod public;
 mod reply;
+mod visitor;
 
 use crate::env::{Counters, Edge};
 use crate::host::Port;
@@ -31,7 +32,7 @@ pub struct Visit {
 /// Answers a request: a response, or a promise of one.
 pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
     let head = Head::read(&request);
-    let request_id = reply::request_id(&request);
+    let request_id = reply::request_id(&head);
     let edge = match Edge::of(env) {
         Ok(edge) => edge,
         Err(reason) => {

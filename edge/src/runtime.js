@@ -10,6 +10,16 @@ export function watch(promise, slot, settle) {
   promise.then((value) => settle(slot, true, value), (reason) => settle(slot, false, reason));
 }
 
+/** Unicode's normal form C. */
+export function nfc(text) {
+  return text.normalize("NFC");
+}
+
+/** A promise that is fulfilled after so many milliseconds. */
+export function sleep(duration) {
+  return new Promise((resolve) => setTimeout(resolve, duration));
+}
+
 /** A promise and the function that fulfils it. */
 export function deferred() {
   let fulfil;
@@ -17,15 +27,22 @@ export function deferred() {
   return [promise, fulfil];
 }
 
-/** Headers that many answers share: a plain object, built once. */
+/** Method, URL, and the ids that the caller and the platform gave, one a line: what every request needs, in one crossing. */
+export function head(request) {
+  const { method, url, headers } = request;
+  return `${method}\n${url}\n${headers.get("x-request-id") ?? ""}\n${headers.get("cf-ray") ?? ""}`;
+}
+
+/** Headers that many answers share, built once: the runtime copies them by itself, a plain object it would read entry by entry. */
 export function headerSet(lines) {
-  return Object.fromEntries(pairs(lines));
+  return new Headers(pairs(lines));
 }
 
 /** An answer. The body is copied, since wasm memory may change before it is written. */
 export function respond(status, set, lines, body) {
-  const headers = lines === "" ? set : { ...set, ...Object.fromEntries(pairs(lines)) };
-  return new Response(body.length === 0 ? null : body.slice(), { status, headers });
+  const answer = new Response(body.length === 0 ? null : body.slice(), { status, headers: set });
+  for (const [name, value] of pairs(lines)) answer.headers.set(name, value);
+  return answer;
 }
 
 function pairs(lines) {

@@ -25,10 +25,6 @@ extern "C" {
     #[derive(Clone)]
     pub type Request;
     #[wasm_bindgen(method, getter)]
-    fn method(this: &Request) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn url(this: &Request) -> String;
-    #[wasm_bindgen(method, getter)]
     fn headers(this: &Request) -> Headers;
 
     type Headers;
@@ -61,8 +57,13 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/runtime.js")]
 extern "C" {
+    /// A text in Unicode's normal form C, by JavaScript's own tables: ours would be a fifth of the Worker.
+    pub fn nfc(text: &str) -> String;
+    #[wasm_bindgen(js_name = sleep)]
+    fn timer(duration_ms: u32) -> Promise;
     fn watch(promise: &JsValue, slot: u32, settle: &Function);
     fn deferred() -> js_sys::Array;
+    fn head(request: &Request) -> String;
     #[wasm_bindgen(js_name = headerSet)]
     fn header_set(lines: &str) -> JsValue;
     fn respond(status: u16, set: &JsValue, lines: &str, body: &[u8]) -> JsValue;
@@ -96,20 +97,26 @@ impl ControlAnswer {
 pub struct Head {
     /// `GET`, ...
     pub method: String,
+    /// Ids that the caller and the platform gave the request, unchecked; empty for none.
+    pub given_ids: [String; 2],
     url: String,
     path_at: usize,
     query_at: usize,
 }
 
 impl Head {
-    /// Reads method and URL: two crossings.
+    /// Reads them, in one crossing.
     pub fn read(request: &Request) -> Self {
-        let url = request.url();
+        let head = head(request);
+        let mut lines = head.split('\n').map(str::to_owned);
+        let mut line = || lines.next().unwrap_or_default();
+        let (method, url) = (line(), line());
+        let given_ids = [line(), line()];
         // The platform has parsed the URL: it is absolute and its path begins with a slash.
         let path_at = url.find("://").and_then(|at| url.get(at + 3..)?.find('/').map(|slash| at + 3 + slash));
         let end = url.find('#').unwrap_or(url.len());
         let query_at = url.find('?').unwrap_or(end).min(end);
-        Self { method: request.method(), path_at: path_at.unwrap_or(url.len()).min(query_at), query_at, url }
+        Self { method, given_ids, path_at: path_at.unwrap_or(url.len()).min(query_at), query_at, url }
     }
 
     /// The path, percent-encoded as it came, dot segments resolved by the platform.
@@ -179,6 +186,13 @@ impl ControlCall<'_> {
         let promise = call_control(context, flight, self.limit_ms, self.url, self.signature, self.body);
         Ok(settled(&promise).await?.unchecked_into())
     }
+}
+
+/// Waits.
+pub async fn sleep(duration: Duration) {
+    let timer = timer(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX));
+    // A timer does not fail.
+    let _ = settled(&timer).await;
 }
 
 /// Passes the request on, with headers of our own; the answer is the platform's own, streamed.

@@ -1,5 +1,8 @@
 //! Use cases over ports: what opening a link means, whatever the host. No HTTP, no SQL, no JavaScript.
 
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod memory;
 pub mod port;
 pub mod redeem;
+pub mod unlock;

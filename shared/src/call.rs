@@ -5,8 +5,10 @@
 //! answer to one can never be replayed as the other.
 
 use crate::model::key::Key;
+use crate::model::usage::Usage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -101,8 +103,29 @@ pub const EXECUTE_PATH: &str = "/internal/data/execute";
 pub const OPTIONS_PATH: &str = "/internal/data/options";
 /// Where an empty gate asks for its record.
 pub const RECORD_PATH: &str = "/internal/records";
+/// Where a gate reports what it has counted.
+pub const USAGE_PATH: &str = "/internal/usage";
 /// Answer header of [`EXECUTE_PATH`]: `1` when the answer may be kept (no panel failed).
 pub const CACHEABLE_HEADER: &str = "x-postern-cacheable";
+
+/// Body of [`USAGE_PATH`]. Reports may be lost, repeated or late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageReport {
+    /// Record key of the token.
+    pub key: String,
+    /// All that was ever counted of it.
+    pub usage: Usage,
+}
+
+/// Answer of [`RECORD_PATH`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Healed {
+    /// What is in force, see [`crate::replica::Record`]; passed on byte for byte.
+    pub record: Box<RawValue>,
+    /// What was reported of the token: the gate goes on counting from there.
+    pub usage: Usage,
+}
 
 /// A request to the data plane. The control plane decides on it again from its own database:
 /// the edge's word is not enough to read rows.

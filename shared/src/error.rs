@@ -1,6 +1,7 @@
 //! What can go wrong, in the domain's words. Status codes and wordings belong to a dialect
 //! ([`crate::face`]); [`Why`] is for the log and is never rendered.
 
+use crate::model::protection::Need;
 use std::time::Duration;
 
 /// Result of anything in the domain.
@@ -19,6 +20,8 @@ pub enum Why {
     Expired,
     /// `now < not_before`.
     Early,
+    /// Opened as often as it may be.
+    Spent,
     /// The token opens another kind of thing than was asked for.
     OtherTarget,
 }
@@ -45,9 +48,12 @@ pub enum Error {
     /// The link opens nothing.
     #[error("dead link: {0:?}")]
     Dead(Why),
-    /// The share is for approved people only.
-    #[error("the share needs external authentication")]
-    AuthRequired,
+    /// The visitor must do something first.
+    #[error("the share needs authentication: {0:?}")]
+    AuthRequired(Need),
+    /// Not the share's password.
+    #[error("wrong password")]
+    WrongPassword,
     /// A parameter that the share's rules or its filter's kind do not allow.
     #[error("parameter {slug}: {message}")]
     Policy {

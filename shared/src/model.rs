@@ -1,11 +1,18 @@
 //! Plain data and decisions: functions of (state, input, now). Nothing here is async.
 
 pub mod access;
+pub mod attempt;
 pub mod dashboard;
 pub mod filter;
 pub mod gate;
+pub mod grant;
 pub mod key;
 pub mod lease;
+pub mod limits;
+pub mod password;
 pub mod policy;
+pub mod protection;
 pub mod share;
+pub mod tally;
 pub mod token;
+pub mod usage;

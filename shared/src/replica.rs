@@ -3,14 +3,19 @@
 
 use crate::model::dashboard::View;
 use crate::model::policy::Rules;
+use crate::model::protection::Protection;
 use crate::model::share::ShareType;
+use crate::model::usage::Usage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// Schema of the records that this build writes and reads.
-pub const SCHEMA: u32 = 1;
+/// Schema of the records that this build writes. It reads this one and the one before, so that records written before
+/// a deployment stay readable: schema 1 knew no protection and no beginning.
+pub const SCHEMA: u32 = 2;
+/// Oldest schema that this build reads.
+const OLDEST_SCHEMA: u32 = 1;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -36,6 +41,9 @@ pub struct Live {
     pub organization: Organization,
     /// The share.
     pub share: ShareView,
+    /// What visitors must do first.
+    #[serde(default)]
+    pub protection: Protection,
     /// What viewers may ask.
     pub rules: Rules,
     /// What it opens.
@@ -64,6 +72,9 @@ pub struct ShareView {
     pub share_type: ShareType,
     /// Grows with each rotation.
     pub generation: u64,
+    /// Dead before this instant.
+    #[serde(default)]
+    pub not_before: Option<Millis>,
     /// Dead from this instant on.
     pub expires_at: Option<Millis>,
 }
@@ -80,7 +91,7 @@ pub enum TargetView {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Written by a newer or foreign build.
-    #[error("schema {0} is not {SCHEMA}")]
+    #[error("schema {0} is neither {SCHEMA} nor the one before")]
     Schema(u32),
     /// Not a record.
     #[error("not a record: {0}")]
@@ -107,7 +118,13 @@ impl Record {
                 });
             }
         };
-        if record.schema == SCHEMA { Ok(record) } else { Err(Unreadable::Schema(record.schema)) }
+        readable(record.schema)?;
+        Ok(record)
+    }
+
+    /// Is every read of it checked with the gate? A tombstone may be kept under a lease: it only ever refuses.
+    pub fn is_strict(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.protection.is_strict())
     }
 
     /// The record's bytes.
@@ -134,8 +151,13 @@ impl Head {
     pub fn parse(json: &[u8]) -> Result<Self, Unreadable> {
         let head: Self =
             serde_json::from_slice(json).map_err(|error| Unreadable::Shape(error.to_string()))?;
-        if head.schema == SCHEMA { Ok(head) } else { Err(Unreadable::Schema(head.schema)) }
+        readable(head.schema)?;
+        Ok(head)
     }
+}
+
+const fn readable(schema: u32) -> Result<(), Unreadable> {
+    if schema >= OLDEST_SCHEMA && schema <= SCHEMA { Ok(()) } else { Err(Unreadable::Schema(schema)) }
 }
 
 /// A push: `POST /internal/changes`, signed (see [`crate::call`]).
@@ -152,6 +174,9 @@ pub struct Change {
     pub key: String,
     /// The record, passed on byte for byte.
     pub record: Box<RawValue>,
+    /// What the control plane knows that the token's gate has counted, should that have lost it.
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// Answer to a push: one entry for each change, in order.
@@ -216,8 +241,10 @@ pub(crate) mod tests {
                     name: "Public link".into(),
                     share_type: ShareType::Link,
                     generation: 1,
+                    not_before: None,
                     expires_at: None,
                 },
+                protection: Protection::default(),
                 rules: Rules::default(),
                 target: TargetView::Dashboard(View {
                     id: Uuid::from_u128(3),
@@ -243,11 +270,11 @@ pub(crate) mod tests {
     fn records_are_pinned() {
         assert_eq!(
             String::from_utf8(Record::tombstone(7).to_json()).unwrap(),
-            r#"{"schema":1,"revision":7,"live":null}"#
+            r#"{"schema":2,"revision":7,"live":null}"#
         );
         let expected = concat!(
-            r#"{"schema":1,"revision":7,"live":{"organization":{"id":"00000000-0000-0000-0000-000000000001","slug":"acme","name":"Acme"},"#,
-            r#""share":{"id":"00000000-0000-0000-0000-000000000002","name":"Public link","share_type":"link","generation":1,"expires_at":null},"#,
+            r#"{"schema":2,"revision":7,"live":{"organization":{"id":"00000000-0000-0000-0000-000000000001","slug":"acme","name":"Acme"},"#,
+            r#""share":{"id":"00000000-0000-0000-0000-000000000002","name":"Public link","share_type":"link","generation":1,"not_before":null,"expires_at":null},"protection":{"version":0,"resets":0},"#,
             r#""rules":{"default_mode":"open","policies":[]},"target":{"dashboard":{"id":"00000000-0000-0000-0000-000000000003","slug":"sales","#,
             r#""title":"Sales","version":1,"filters":[{"slug":"status","label":"Status","kind":"select","required":false,"choices":"dynamic"}],"layout":[]}}}}"#
         );
@@ -257,9 +284,21 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":2,"revision":1,"live":null}"#), Err(Unreadable::Schema(2)));
-        assert_eq!(Record::parse(br#"{"schema":2,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(2)));
+        assert_eq!(Record::parse(br#"{"schema":3,"revision":1,"live":null}"#), Err(Unreadable::Schema(3)));
+        assert_eq!(Record::parse(br#"{"schema":3,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(3)));
+        assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
+    }
+
+    #[test]
+    fn a_record_of_the_schema_before_is_read() {
+        let old = concat!(
+            r#"{"schema":1,"revision":7,"live":{"organization":{"id":"00000000-0000-0000-0000-000000000001","slug":"acme","name":"Acme"},"#,
+            r#""share":{"id":"00000000-0000-0000-0000-000000000002","name":"Public link","share_type":"link","generation":1,"expires_at":null},"#,
+            r#""rules":{"default_mode":"open","policies":[]},"target":{"dashboard":{"id":"00000000-0000-0000-0000-000000000003","slug":"sales","#,
+            r#""title":"Sales","version":1,"filters":[{"slug":"status","label":"Status","kind":"select","required":false,"choices":"dynamic"}],"layout":[]}}}}"#
+        );
+        assert_eq!(Record::parse(old.as_bytes()), Ok(Record { schema: 1, ..live_record(7) }));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use tests::Stack;
 
-crate::tests![the_share_page];
+crate::tests![the_share_page, the_page_before_a_protected_share];
 
 fn the_share_page(stack: &Stack) {
     let share = Share::create(stack);
@@ -20,21 +20,50 @@ fn the_share_page(stack: &Stack) {
             {"filter_slug": "rainy", "filter_kind": "boolean", "mode": "locked", "allowed_values": [true], "hidden": true},
         ]}),
     );
+    run(
+        stack,
+        "share.test.mjs",
+        &[
+            ("SHARE_TOKEN", &share.token),
+            ("NARROWED_TOKEN", &narrowed.token),
+            ("DOOMED_TOKEN", &doomed.token),
+            ("DOOMED_ID", &doomed.id),
+        ],
+    );
+}
+
+fn the_page_before_a_protected_share(stack: &Stack) {
+    let password = "correct horse, é battery";
+    let locked = Share::create_with(stack, json!({ "password": password }));
+    let changing = Share::create_with(stack, json!({ "password": password }));
+    let counted = Share::create_with(stack, json!({ "max_access_count": 1 }));
+    run(
+        stack,
+        "unlock.test.mjs",
+        &[
+            ("LOCKED_TOKEN", &locked.token),
+            ("LOCKED_PASSWORD", password),
+            ("CHANGING_TOKEN", &changing.token),
+            ("CHANGING_ID", &changing.id),
+            ("COUNTED_TOKEN", &counted.token),
+        ],
+    );
+}
+
+/// Runs a file of browser tests, which know the installation and what they are told here.
+fn run(stack: &Stack, file: &str, told: &[(&str, &str)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     let program = |name: &str| {
         std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`"))
     };
     let output = Command::new(program("NODE_BIN"))
-        .args(["--test", "--test-reporter=spec", "share.test.mjs"])
+        .args(["--test", "--test-reporter=spec", file])
         .current_dir(folder)
         .env("CHROMIUM_BIN", program("CHROMIUM_BIN"))
         .env("EDGE_URL", stack.described("edge_url"))
         .env("CONTROL_URL", stack.described("control_url"))
         .env("API_KEY", stack.described("api_key"))
-        .env("SHARE_TOKEN", &share.token)
-        .env("NARROWED_TOKEN", &narrowed.token)
-        .env("DOOMED_TOKEN", &doomed.token)
-        .env("DOOMED_ID", &doomed.id)
+        .envs(told.iter().copied())
         .env(
             "SCREENSHOTS",
             std::env::var_os("SCREENSHOTS").unwrap_or_else(|| stack.state("screenshots").into()),

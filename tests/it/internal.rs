@@ -2,7 +2,7 @@
 
 use crate::share::Share;
 use serde_json::{Value, json};
-use shared::call::{DataCall, EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH};
+use shared::call::{DataCall, EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
 use shared::model::token::Token;
 use shared::replica::PUSH_PATH;
 use shared::time::Millis;
@@ -13,7 +13,8 @@ crate::tests![
     pushes_need_the_push_key,
     data_calls_need_the_origin_key,
     old_pushes_change_nothing,
-    a_gate_that_lost_its_memory_heals,
+    a_gate_that_knows_nothing_heals,
+    usage_needs_the_origin_key,
     a_weak_root_key_stops_the_start,
 ];
 
@@ -80,31 +81,39 @@ fn old_pushes_change_nothing(stack: &Stack) {
     let (edge, keys) = (stack.edge(), stack.keys());
     let share = Share::create(stack);
     let key = record_key(stack, &share.token);
-    let record = |revision: u64, live: Value| json!({ "changes": [{ "key": key, "record": { "schema": 1, "revision": revision, "live": live } }] });
+    let asked = json!({ "key": key }).to_string();
+    let live = signed::send(&stack.control(), &keys.origin, "POST", RECORD_PATH, &asked, signed::now());
+    let live = live.expect(200).json()["record"].clone();
     stack.admin().delete(&share.managed()).expect(200);
     // The record that was live before, pushed again after the revoke.
-    let old = signed::send(
-        &edge,
-        &keys.push,
-        "POST",
-        PUSH_PATH,
-        &record(1, json!({"forged": true})).to_string(),
-        signed::now(),
-    );
+    let push = json!({ "changes": [{ "key": key, "record": live }] }).to_string();
+    let old = signed::send(&edge, &keys.push, "POST", PUSH_PATH, &push, signed::now());
     let receipt = json!({ "key": key, "outcome": "ahead", "revision": 2 });
     assert_eq!(old.expect(200).json()["receipts"][0], receipt, "the gate says what is in force");
     share.resolve().expect_error(401, "TOKEN_INVALID");
 }
 
-fn a_gate_that_lost_its_memory_heals(stack: &Stack) {
-    // A gate that nobody ever asked and that got no push is an empty one: the control plane knows its record.
+fn a_gate_that_knows_nothing_heals(stack: &Stack) {
     let (control, keys) = (stack.control(), stack.keys());
-    let share = Share::create(stack);
-    let asked = json!({ "key": record_key(stack, &share.token) }).to_string();
-    let record =
+    // Made by a program that cannot reach the edge: no gate has heard of it.
+    let made = stack
+        .postern()
+        .env("POSTERN_EDGE_URL", "http://127.0.0.1:1")
+        .args(["share", "create", "--json", "--organization", stack.described("company_slug")])
+        .args(["--dashboard", stack.described("dashboard_id"), "--name", "Unheard of"])
+        .output()
+        .unwrap();
+    let made: Value =
+        serde_json::from_slice(&made.stdout).unwrap_or_else(|error| panic!("{error}: {made:?}"));
+    let token = made["token"].as_str().unwrap();
+    stack.edge().get(&format!("/api/v1/public/shares/{token}/resolve")).expect(200);
+
+    let asked = json!({ "key": record_key(stack, token) }).to_string();
+    let healed =
         signed::send(&control, &keys.origin, "POST", RECORD_PATH, &asked, signed::now()).expect(200).json();
-    assert_eq!((&record["schema"], &record["revision"]), (&json!(1), &json!(1)));
-    assert_eq!(record["live"]["share"]["id"], share.id.as_str());
+    assert_eq!((&healed["record"]["schema"], &healed["record"]["revision"]), (&json!(2), &json!(1)));
+    assert_eq!(healed["record"]["live"]["share"]["id"], made["id"]);
+    assert_eq!(healed["usage"]["accesses"], 0);
     let nobody = Token::derive(&keys, Uuid::from_u128(0xdead), 1, &[0; 16]);
     let asked = json!({ "key": nobody.record_key(&keys).as_str() }).to_string();
     assert_eq!(signed::send(&control, &keys.origin, "POST", RECORD_PATH, &asked, signed::now()).status, 404);
@@ -125,4 +134,20 @@ fn a_weak_root_key_stops_the_start(stack: &Stack) {
         assert_eq!(output.status.code(), Some(2), "{words}");
         assert!(words.contains("POSTERN_ROOT_KEY") && (weak.is_empty() || !words.contains(weak)), "{words}");
     }
+}
+
+fn usage_needs_the_origin_key(stack: &Stack) {
+    let (control, keys) = (stack.control(), stack.keys());
+    let share = Share::create_with(stack, json!({ "max_access_count": 5 }));
+    let usage =
+        json!({ "accesses": 5, "opens": 0, "last_opened_at": null, "locked_until": null, "resets": 0 });
+    let report = json!({ "key": record_key(stack, &share.token), "usage": usage }).to_string();
+    assert_eq!(control.post_text(USAGE_PATH, &report).status, 401);
+    for (key, skew) in [(&keys.push, 0), (&keys.origin, 61_000), (&keys.origin, -61_000)] {
+        let now = Millis(signed::now().0 + skew);
+        assert_eq!(signed::send(&control, key, "POST", USAGE_PATH, &report, now).status, 401);
+    }
+    assert_eq!(stack.admin().get(&share.managed()).expect(200).json()["access_count"], 0);
+    assert!(signed::send(&control, &keys.origin, "POST", USAGE_PATH, &report, signed::now()).status < 300);
+    assert_eq!(stack.admin().get(&share.managed()).expect(200).json()["status"], "spent");
 }

@@ -17,7 +17,10 @@ mod dead;
 mod errors;
 mod execute;
 mod internal;
+mod keys;
 mod manage;
+mod password;
+mod past;
 mod policy;
 mod share;
 mod story;
@@ -79,7 +82,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests(database: Database) -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 10] = [
+    let groups: [(&str, &[(&str, Test)]); 13] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -87,14 +90,17 @@ fn tests(database: Database) -> Vec<(String, Test)> {
         ("cost", cost::TESTS),
         ("internal", internal::TESTS),
         ("manage", manage::TESTS),
+        ("password", password::TESTS),
+        ("past", past::TESTS),
         ("policy", policy::TESTS),
         ("browser", browser::TESTS),
         ("alone", alone::TESTS),
+        ("keys", keys::TESTS),
     ];
     groups
         .into_iter()
-        // Its installation is its own, so once is enough.
-        .filter(|(group, _)| *group != "alone" || database == Database::Sqlite)
+        // Their installations are their own, so once is enough.
+        .filter(|(group, _)| !matches!(*group, "alone" | "keys") || database == Database::Sqlite)
         .flat_map(|(group, tests)| tests.iter().map(move |(name, test)| (format!("{group}::{name}"), *test)))
         .collect()
 }

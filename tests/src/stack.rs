@@ -46,26 +46,48 @@ impl Stack {
     /// When it does not come up; the end of its log tells why.
     pub fn start(database: Database) -> Result<Self> {
         let folder = TempDir::with_prefix("postern-test-")?;
-        let program =
-            std::env::var_os("XTASK_BIN").context("XTASK_BIN is not set: run `cargo xtask test`")?;
-        let log = File::create(folder.path().join("dev.log"))?;
-        let mut command = Command::new(program);
-        command
-            .args(["dev", "--control-port", &free_port()?, "--edge-port", &free_port()?])
-            .arg("--state-dir")
-            .arg(folder.path().join("state"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
         let database_url = match database {
             Database::Sqlite => format!("sqlite://{}", folder.path().join("state/postern.db").display()),
             Database::Postgres => own_database()?,
         };
-        command.args(["--database-url", &database_url]);
-        let child = command.spawn().context("cannot start xtask dev")?;
+        let child = spawn(&folder, &database_url)?;
         let mut stack = Self { child, folder, described: Value::Null, database, database_url };
         stack.described = stack.wait_for_description()?;
         Ok(stack)
+    }
+
+    /// Stops it, has `secrets` change the file of its keys, and starts it again with all that it kept.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn restart_with(&mut self, secrets: impl FnOnce(String) -> String) -> Result<()> {
+        self.stop();
+        let changed = secrets(self.log("secrets.env"));
+        fs::write(self.state("secrets.env"), changed)?;
+        let started = fs::metadata(self.state("dev.json"))?.modified()?;
+        self.child = spawn(&self.folder, &self.database_url)?;
+        let begun = Instant::now();
+        // The description of the run before still lies there.
+        while fs::metadata(self.state("dev.json"))?.modified()? == started {
+            if begun.elapsed() > START_LIMIT || self.child.try_wait()?.is_some() {
+                bail!("xtask dev did not come up again:\n{}", self.log("../dev.log"));
+            }
+            thread::sleep(PAUSE);
+        }
+        self.described = self.wait_for_description()?;
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        let Ok(id) = i32::try_from(self.child.id()) else { return };
+        // An error means that it is gone, which is what is wanted.
+        let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOP_LIMIT {
+            thread::sleep(PAUSE);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     fn wait_for_description(&mut self) -> Result<Value> {
@@ -173,16 +195,24 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let Ok(id) = i32::try_from(self.child.id()) else { return };
-        // An error means that it is gone, which is what is wanted.
-        let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
-        let begun = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOP_LIMIT {
-            thread::sleep(PAUSE);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
+}
+
+/// Starts `xtask dev` on free ports.
+fn spawn(folder: &TempDir, database_url: &str) -> Result<Child> {
+    let program = std::env::var_os("XTASK_BIN").context("XTASK_BIN is not set: run `cargo xtask test`")?;
+    let log = File::create(folder.path().join("dev.log"))?;
+    let mut command = Command::new(program);
+    command
+        .args(["dev", "--control-port", &free_port()?, "--edge-port", &free_port()?])
+        .arg("--state-dir")
+        .arg(folder.path().join("state"))
+        .args(["--database-url", database_url])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    command.spawn().context("cannot start xtask dev")
 }
 
 /// Waits until `found` gives something.
@@ -200,7 +230,11 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn free_port() -> Result<String> {
+/// A port that nobody listens on.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
 }
 

@@ -85,7 +85,7 @@ fn create_key(mut postern: Command) -> Result<Value> {
     postern
         .args(["keys", "create", "--json", "--name", "dev", "--organization", ORGANIZATION])
         .args(["--organization-name", "Harbour Weather"]);
-    for scope in ["shares:read", "shares:write", "content:read", "content:write"] {
+    for scope in ["shares:read", "shares:write", "content:read", "content:write", "organization:write"] {
         postern.args(["--scope", scope]);
     }
     let output = process::output(&mut postern)?;

@@ -134,6 +134,9 @@ fn control(options: &Options, state: &State) -> Result<Command> {
         .env("POSTERN_EDGE_URL", options.edge_url())
         .env("POSTERN_PUBLIC_URL", options.edge_url())
         .env("POSTERN_SQLITE_DIR", state.data());
+    if let Some(key) = state.previous_root_key() {
+        command.env("POSTERN_ROOT_KEY_PREVIOUS", key);
+    }
     Ok(command)
 }
 

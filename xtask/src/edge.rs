@@ -73,7 +73,11 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
     fs::create_dir_all(&unfinished)?;
     process::run(
         npm.command("esbuild")?
-            .args(["share=edge/web/src/share.ts", "page=edge/web/style/page.css"])
+            .args([
+                "share=edge/web/src/share.ts",
+                "unlock=edge/web/src/unlock.ts",
+                "page=edge/web/style/page.css",
+            ])
             .args(["--bundle", "--minify", "--format=esm", "--target=es2022,chrome111,firefox115,safari16.4"])
             .args(["--legal-comments=eof", "--log-level=warning"])
             .arg(format!("--outdir={}", unfinished.join("assets").display())),

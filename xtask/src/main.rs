@@ -3,6 +3,7 @@
 //! This crate is compiled before anything else is set up, so its dependencies stay few and light.
 //! Start reading at [`setup`], which finds or installs the tools that all other commands use.
 
+mod bench;
 mod demo;
 mod dev;
 mod edge;
@@ -47,6 +48,8 @@ enum Command {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Measure what requests cost, beside a Worker written by hand
+    Bench,
     /// Compare the policy function with the documented rules on random shares and requests
     Fuzz(fuzz::Options),
     /// Check formatting, lints for native and wasm, licences, types and the committed OpenAPI
@@ -78,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Edge => edge::command(),
         Command::Dev(options) => dev::command(&options),
         Command::Test { filter } => test::command(filter.as_deref()),
+        Command::Bench => bench::command(),
         Command::Fuzz(options) => fuzz::command(&options),
         Command::Lint => lint::command(),
         Command::Ci => lint::command().and_then(|()| test::command(None)),

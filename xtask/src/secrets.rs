@@ -12,17 +12,26 @@ use anyhow::{Context, Result};
 
 /// As wrangler's `--env-file` and `.dev.vars` want it.
 const NAME: &str = "POSTERN_ROOT_KEY=";
+const PREVIOUS_NAME: &str = "POSTERN_ROOT_KEY_PREVIOUS=";
 
 /// The key in the file, in hex; a new one if there is no file.
 pub(crate) fn root_key(path: &Path) -> Result<String> {
     if path.exists() {
-        let text = fs::read_to_string(path)?;
-        let key = text.lines().find_map(|line| line.strip_prefix(NAME));
-        return key.map(str::to_owned).with_context(|| format!("{} names no root key", path.display()));
+        return read(path, NAME)?.with_context(|| format!("{} names no root key", path.display()));
     }
     let key = random_key()?;
     write(path, &format!("{NAME}{key}\n"))?;
     Ok(key)
+}
+
+/// The key before it, while a rotation lasts: a line that whoever rotates adds by hand.
+pub(crate) fn previous_root_key(path: &Path) -> Result<Option<String>> {
+    read(path, PREVIOUS_NAME)
+}
+
+fn read(path: &Path, name: &str) -> Result<Option<String>> {
+    let text = fs::read_to_string(path)?;
+    Ok(text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned))
 }
 
 /// Writes a file that only its owner may read.

@@ -25,7 +25,8 @@ pub(super) enum Command {
         /// Name of the key.
         #[arg(long)]
         name: String,
-        /// What it may do: shares:read, shares:write, content:read, content:write. Repeat it for several.
+        /// What it may do: shares:read, shares:write, content:read, content:write, organization:write. Repeat
+        /// it for several.
         #[arg(long = "scope", required = true)]
         scopes: Vec<Scope>,
     },

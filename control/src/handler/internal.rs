@@ -2,18 +2,21 @@
 //! edge's word is still not enough to read rows: the share's state and rules are looked up again here.
 
 use super::{Rejection, Reply, read};
+use crate::manage;
 use crate::service::Service;
 use crate::store::data_source::DataSource;
 use crate::store::{self, outbox};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use shared::call::{CACHEABLE_HEADER, DataCall, SIGNATURE_HEADER, verify};
+use serde_json::value::to_raw_value;
+use shared::call::{CACHEABLE_HEADER, DataCall, Healed, SIGNATURE_HEADER, UsageReport, verify};
 use shared::face::{Answer, MAX_BODY_BYTES};
+use shared::model::access::in_time;
 use shared::model::dashboard::{Definition, View};
 use shared::model::policy::{self, Rules};
 use shared::model::share::{State as ShareState, Target};
@@ -49,11 +52,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Signed<T> {
 pub(crate) async fn execute(
     State(service): State<Arc<Service>>,
     Signed(call): Signed<DataCall>,
-) -> Result<Response, Rejection> {
-    let Found { definition, source, view, rules } = match find(&service, &call).await? {
-        Ok(found) => found,
-        Err(refusal) => return Ok(refusal.into_response()),
-    };
+) -> Result<Response, Refusal> {
+    let Found { definition, source, view, rules } = find(&service, &call).await?;
     let parameters = policy::apply(&view.filters, &rules, &call.parameters)?;
     let now = service.clock.now();
     let executed = service.data.execute(call.share_id, &source, &definition, &parameters, now).await;
@@ -66,11 +66,8 @@ pub(crate) async fn execute(
 pub(crate) async fn options(
     State(service): State<Arc<Service>>,
     Signed(call): Signed<DataCall>,
-) -> Result<Response, Rejection> {
-    let Found { definition, source, view, rules } = match find(&service, &call).await? {
-        Ok(found) => found,
-        Err(refusal) => return Ok(refusal.into_response()),
-    };
+) -> Result<Response, Refusal> {
+    let Found { definition, source, view, rules } = find(&service, &call).await?;
     let parameters = policy::constraints(&view.filters, &rules)?;
     let slug = call.filter_slug.as_deref().unwrap_or_default();
     let search = call.search.as_deref();
@@ -86,7 +83,7 @@ pub(crate) struct RecordCall {
     key: String,
 }
 
-/// The record of a token, for a gate that has lost it.
+/// The record of a token, and what was counted of it, for a gate that has lost them.
 pub(crate) async fn record(
     State(service): State<Arc<Service>>,
     Signed(call): Signed<RecordCall>,
@@ -94,7 +91,19 @@ pub(crate) async fn record(
     let key = RecordKey::parse(&call.key).ok_or(Error::NotFound("record"))?;
     let mut session = service.store.read().await?;
     let record = outbox::record(&mut session, key.as_str()).await?.ok_or(Error::NotFound("record"))?;
-    Ok(Reply(Answer::json(200, &record)))
+    let usage = store::usage::find(&mut session, key.as_str()).await?.unwrap_or_default();
+    let record = to_raw_value(&record).map_err(|error| Error::Internal(format!("record: {error}")))?;
+    Ok(Reply(Answer::json(200, &Healed { record, usage })))
+}
+
+/// What a gate has counted.
+pub(crate) async fn usage(
+    State(service): State<Arc<Service>>,
+    Signed(report): Signed<UsageReport>,
+) -> Result<StatusCode, Rejection> {
+    let key = RecordKey::parse(&report.key).ok_or(Error::NotFound("record"))?;
+    manage::usage::report(&service, &key, report.usage).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a call is about, looked up again in the database.
@@ -105,12 +114,20 @@ struct Found {
     rules: Rules,
 }
 
-/// Why the edge's record is not to be used.
-enum Refusal {
+/// Why there are no rows.
+pub(crate) enum Refusal {
     /// The share opens nothing.
     Dead,
     /// The edge knows another revision than the database.
     Stale,
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -118,23 +135,21 @@ impl IntoResponse for Refusal {
         let (status, code) = match self {
             Self::Dead => (410, "DEAD"),
             Self::Stale => (409, "STALE"),
+            Self::Other(error) => return Rejection(error).into_response(),
         };
         Reply(Answer::json(status, &json!({ "error_code": code }))).into_response()
     }
 }
 
-async fn find(service: &Service, call: &DataCall) -> Result<Result<Found, Refusal>> {
+async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
     let mut session = service.store.read().await?;
-    let Some(share) = store::share::any(&mut session, call.share_id).await? else {
-        return Ok(Err(Refusal::Dead));
-    };
-    let now = service.clock.now();
-    let expired = share.expires_at.is_some_and(|expires_at| now >= expires_at);
-    if share.state != ShareState::Live || share.closed || expired {
-        return Ok(Err(Refusal::Dead));
+    let share = store::share::any(&mut session, call.share_id).await?.ok_or(Refusal::Dead)?;
+    let in_time = in_time(share.not_before, share.expires_at, service.clock.now()).is_ok();
+    if share.state != ShareState::Live || share.closed || !in_time {
+        return Err(Refusal::Dead);
     }
     if share.revision != call.revision {
-        return Ok(Err(Refusal::Stale));
+        return Err(Refusal::Stale);
     }
     let Target::Dashboard(dashboard) = share.target;
     let dashboard = store::dashboard::find(&mut session, share.organization_id, dashboard).await?;
@@ -143,5 +158,5 @@ async fn find(service: &Service, call: &DataCall) -> Result<Result<Found, Refusa
         store::data_source::find(&mut session, share.organization_id, definition.data_source_id).await?;
     drop(session);
     let view = definition.view(dashboard.id, dashboard.version);
-    Ok(Ok(Found { definition, source, view, rules: share.rules }))
+    Ok(Found { definition, source, view, rules: share.rules })
 }

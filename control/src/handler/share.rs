@@ -1,15 +1,16 @@
 //! `/api/v1/dashboards/{id}/shares`, `/api/v1/dashboard-shares/...`
 
-use super::{Empty, Id, Input, ListQuery, Rejection, Reply, changed, listed};
+use super::{Empty, Id, Input, ListQuery, Rejection, Reply, ShareQuery, changed, listed};
 use crate::auth::{Caller, SharesRead, SharesWrite};
 use crate::manage::share as manage;
 use crate::openapi::{Dead, Failure, Share as ShareAnswer};
 use crate::service::Service;
-use crate::store::Page;
 use axum::extract::State;
 use axum::response::Response;
+use shared::Error;
 use shared::face::Answer;
-use shared::face::dashboard::manage::{ListOut, RevokedOut, ShareIn, ShareOut, SharePatchIn};
+use shared::face::dashboard::error::ErrorOut;
+use shared::face::dashboard::manage::{ListOut, RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
 use std::sync::Arc;
 
 /// Share a dashboard: make a public link.
@@ -17,7 +18,9 @@ use std::sync::Arc;
 /// `token` and `url` are in this answer and in each later one; no store holds them.
 #[utoipa::path(post, path = "/api/v1/dashboards/{id}/shares", tag = "shares", operation_id = "createShare",
     params(("id" = uuid::Uuid, Path, description = "The dashboard"), crate::openapi::IdempotencyKey),
-    request_body = ShareIn, responses((status = 201, description = "The edge serves the link.", body = ShareOut), ShareAnswer, Failure),
+    request_body = ShareIn, responses((status = 201, description = "The edge serves the link.", body = ShareOut),
+        (status = 409, description = "The organization demands a password of every share.", body = ErrorOut<'static>),
+        ShareAnswer, Failure),
     security(("api_key" = ["shares:write"])))]
 pub(crate) async fn create(
     State(service): State<Arc<Service>>,
@@ -44,7 +47,7 @@ pub(crate) async fn rotate(
     Ok(changed(200, &done))
 }
 
-/// Change a share's name or expiry.
+/// Change a share's name, times, count or policies. What is absent stays.
 #[utoipa::path(patch, path = "/api/v1/dashboard-shares/{id}", tag = "shares", operation_id = "updateShare",
     params(("id" = uuid::Uuid, Path, description = "The share")), request_body = SharePatchIn,
     responses((status = 200, description = "The change is in force.", body = ShareOut), ShareAnswer, Dead, Failure),
@@ -86,29 +89,34 @@ pub(crate) async fn get(
     Ok(Reply(Answer::json(200, &manage::get(&service, &caller.actor, id).await?)))
 }
 
-/// All shares of the organization, newest first.
+/// The organization's shares, newest first; `total` counts those that match.
 #[utoipa::path(get, path = "/api/v1/dashboard-shares", tag = "shares", operation_id = "listShares",
-    params(ListQuery), responses((status = 200, body = ListOut<ShareOut>), Failure),
+    params(ListQuery, ShareFilter,
+        ("dashboard_id" = Option<uuid::Uuid>, Query, description = "The dashboard that they open.")),
+    responses((status = 200, body = ListOut<ShareOut>), Failure),
     security(("api_key" = ["shares:read"])))]
 pub(crate) async fn list(
     State(service): State<Arc<Service>>,
     caller: Caller<SharesRead>,
-    page: Page,
+    ShareQuery { page, filter }: ShareQuery,
 ) -> Result<Reply, Rejection> {
-    let shares = manage::list(&service, &caller.actor, None, &page).await?;
+    let shares = manage::list(&service, &caller.actor, &filter, &page).await?;
     Ok(listed(&page, shares, |share| share.id, |share| share))
 }
 
-/// The shares of a dashboard, newest first.
+/// The shares of a dashboard, newest first; `total` counts those that match.
 #[utoipa::path(get, path = "/api/v1/dashboards/{id}/shares", tag = "shares", operation_id = "listDashboardShares",
-    params(("id" = uuid::Uuid, Path, description = "The dashboard"), ListQuery),
+    params(("id" = uuid::Uuid, Path, description = "The dashboard"), ListQuery, ShareFilter),
     responses((status = 200, body = ListOut<ShareOut>), Failure), security(("api_key" = ["shares:read"])))]
 pub(crate) async fn list_of(
     State(service): State<Arc<Service>>,
     caller: Caller<SharesRead>,
     Id(dashboard): Id,
-    page: Page,
+    ShareQuery { page, filter }: ShareQuery,
 ) -> Result<Reply, Rejection> {
-    let shares = manage::list(&service, &caller.actor, Some(dashboard), &page).await?;
+    if filter.dashboard_id.is_some() {
+        return Err(Error::invalid("/dashboard_id", "is in the path").into());
+    }
+    let shares = manage::list_of(&service, &caller.actor, dashboard, filter, &page).await?;
     Ok(listed(&page, shares, |share| share.id, |share| share))
 }

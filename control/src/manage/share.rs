@@ -5,10 +5,12 @@ use crate::random;
 use crate::service::Service;
 use crate::store::dashboard::Dashboard;
 use crate::store::share::Stored;
+use crate::store::share::filter::Wanted;
 use crate::store::{self, Listed, Page, Session, outbox};
-use serde_json::json;
-use shared::face::dashboard::manage::{RevokedOut, ShareIn, ShareOut, SharePatchIn};
+use serde_json::{Value, json};
+use shared::face::dashboard::manage::{RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
 use shared::model::filter::Filter;
+use shared::model::protection::Protection;
 use shared::model::share::{Share, State, Target};
 use shared::model::token::Token;
 use shared::time::Millis;
@@ -23,29 +25,37 @@ pub(crate) async fn create(
     input: ShareIn,
     once: Option<&Once>,
 ) -> Result<Done<ShareOut>> {
+    let password = match &input.password {
+        None => None,
+        Some(typed) => Some(service.passwords.hash(typed).await?),
+    };
     let now = service.clock.now();
-    let share_type = input.share_type;
     let id = Uuid::now_v7();
     let mut session = service.store.write().await?;
     if let Some(earlier) = Once::claim(once, &mut session, actor, id, now).await? {
         return replay(service, actor, session, earlier).await;
     }
     let opened = store::dashboard::lock(&mut session, actor.organization.id, dashboard).await?;
-    let (name, expires_at, rules) = input.check(&filters(&opened), now)?;
+    let limits = store::organization::limits(&mut session, actor.organization.id).await?;
+    let new = input.check(&filters(&opened), &limits, now)?;
+    // The first password begins the first version.
+    let version = u64::from(password.is_some());
     let share = Share {
         id,
         organization_id: actor.organization.id,
         target: Target::Dashboard(dashboard),
-        share_type,
-        name,
+        share_type: new.share_type,
+        name: new.name,
         state: State::Live,
         generation: 1,
         revision: 1,
         nonce: random::bytes()?,
         key_epoch: service.ring.current.epoch.clone(),
-        rules,
+        rules: new.rules,
         closed: false,
-        expires_at,
+        protection: Protection { password, version, resets: version, max_access_count: new.max_access_count },
+        not_before: new.not_before,
+        expires_at: new.expires_at,
         created_at: now,
         issued_at: now,
         revoked_at: None,
@@ -53,8 +63,9 @@ pub(crate) async fn create(
     store::share::insert(&mut session, &share).await?;
     let key = issue(service, &mut session, &share).await?;
     outbox::enqueue(&mut session, &key, share.revision, now).await?;
-    actor.audit(&mut session, ("share.create", id), json!({ "dashboard_id": dashboard }), now).await?;
-    commit(service, session, share).await
+    let detail = json!({ "dashboard_id": dashboard, "password": version > 0 });
+    actor.audit(&mut session, ("share.create", id), detail, now).await?;
+    commit(service, session, actor, id).await
 }
 
 /// Gives a share a new token; the old one is dead when this returns, unless the answer says `pending`.
@@ -70,18 +81,29 @@ pub(crate) async fn rotate(
         return replay(service, actor, session, earlier).await;
     }
     let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
-    share.rotate(random::bytes()?, &service.ring.current.epoch, now)?;
-    store::share::update(&mut session, &share).await?;
-    let old = store::share::retire_token(&mut session, id, now).await?;
-    let new = issue(service, &mut session, &share).await?;
-    for key in old.iter().chain([&new]) {
-        outbox::enqueue(&mut session, key, share.revision, now).await?;
-    }
-    actor.audit(&mut session, ("share.rotate", id), json!({ "generation": share.generation }), now).await?;
-    commit(service, session, share).await
+    rotate_within(service, &mut session, actor, &mut share, now).await?;
+    commit(service, session, actor, id).await
 }
 
-/// Changes a share's name, expiry or rules.
+/// Gives a locked share a new token.
+pub(super) async fn rotate_within(
+    service: &Service,
+    session: &mut Session,
+    actor: &Actor,
+    share: &mut Share,
+    now: Millis,
+) -> Result<()> {
+    share.rotate(random::bytes()?, &service.ring.current.epoch, now)?;
+    store::share::update(session, share).await?;
+    let old = store::share::retire_token(session, share.id, now).await?;
+    let new = issue(service, session, share).await?;
+    for key in old.iter().chain([&new]) {
+        outbox::enqueue(session, key, share.revision, now).await?;
+    }
+    actor.audit(session, ("share.rotate", share.id), json!({ "generation": share.generation }), now).await
+}
+
+/// Changes a share's name, times, count or rules.
 pub(crate) async fn amend(
     service: &Service,
     actor: &Actor,
@@ -92,7 +114,9 @@ pub(crate) async fn amend(
     let change = input.into_amendment()?;
     let detail = json!({
         "name": change.name.is_some(),
+        "not_before": change.not_before.is_some(),
         "expires_at": change.expires_at.is_some(),
+        "max_access_count": change.max_access_count.is_some(),
         "rules": change.changes_rules(),
     });
     let mut session = service.store.write().await?;
@@ -103,13 +127,9 @@ pub(crate) async fn amend(
     let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
     // A share that outlived its dashboard is revoked, and says so itself.
     let filters = opened.map(|opened| filters(&opened)).unwrap_or_default();
-    share.amend(change, &filters, now)?;
-    store::share::update(&mut session, &share).await?;
-    let key = store::share::current_token(&mut session, id).await?;
-    let key = key.ok_or_else(|| Error::Internal(format!("live share {id} has no token")))?;
-    outbox::enqueue(&mut session, &key, share.revision, now).await?;
-    actor.audit(&mut session, ("share.amend", id), detail, now).await?;
-    commit(service, session, share).await
+    let limits = store::organization::limits(&mut session, actor.organization.id).await?;
+    share.amend(change, &filters, &limits, now)?;
+    save(service, session, actor, &share, ("share.amend", detail)).await
 }
 
 /// Takes a share back, for good. Again is no mistake: `revoked` is then false.
@@ -117,16 +137,27 @@ pub(crate) async fn revoke(service: &Service, actor: &Actor, id: Uuid) -> Result
     let now = service.clock.now();
     let mut session = service.store.write().await?;
     let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
-    let revoked = share.revoke(now);
-    if revoked {
-        store::share::update(&mut session, &share).await?;
-        if let Some(key) = store::share::retire_token(&mut session, id, now).await? {
-            outbox::enqueue(&mut session, &key, share.revision, now).await?;
-        }
-        actor.audit(&mut session, ("share.revoke", id), json!({}), now).await?;
-    }
-    let Done { body: share, pending, replayed } = commit(service, session, share).await?;
+    let revoked = revoke_within(&mut session, actor, &mut share, now).await?;
+    let Done { body: share, pending, replayed } = commit(service, session, actor, id).await?;
     Ok(Done { body: RevokedOut { revoked, id, effective: share.effective }, pending, replayed })
+}
+
+/// Takes a locked share back. `false` when it was revoked before.
+pub(super) async fn revoke_within(
+    session: &mut Session,
+    actor: &Actor,
+    share: &mut Share,
+    now: Millis,
+) -> Result<bool> {
+    if !share.revoke(now) {
+        return Ok(false);
+    }
+    store::share::update(session, share).await?;
+    if let Some(key) = store::share::retire_token(session, share.id, now).await? {
+        outbox::enqueue(session, &key, share.revision, now).await?;
+    }
+    actor.audit(session, ("share.revoke", share.id), json!({}), now).await?;
+    Ok(true)
 }
 
 /// One share.
@@ -136,24 +167,32 @@ pub(crate) async fn get(service: &Service, actor: &Actor, id: Uuid) -> Result<Sh
     Ok(render(service, &stored, service.clock.now()))
 }
 
-/// The organization's shares, or those of one dashboard; newest first.
+/// The organization's shares that the filter is true of; newest first.
 pub(crate) async fn list(
     service: &Service,
     actor: &Actor,
-    dashboard: Option<Uuid>,
+    filter: &ShareFilter,
     page: &Page,
 ) -> Result<Listed<ShareOut>> {
-    let mut session = service.store.read().await?;
-    let listed = match dashboard {
-        None => store::share::list(&mut session, actor.organization.id, page).await?,
-        Some(dashboard) => {
-            store::dashboard::find(&mut session, actor.organization.id, dashboard).await?;
-            store::share::list_of(&mut session, dashboard, page).await?
-        }
-    };
     let now = service.clock.now();
+    let wanted = Wanted { organization: actor.organization.id, filter, live_only: false, now };
+    let mut session = service.store.read().await?;
+    let listed = store::share::filter::list(&mut session, &wanted, page).await?;
     let records = listed.records.iter().map(|stored| render(service, stored, now)).collect();
     Ok(Listed { total: listed.total, records })
+}
+
+/// As [`list`], of one dashboard, which must be there.
+pub(crate) async fn list_of(
+    service: &Service,
+    actor: &Actor,
+    dashboard: Uuid,
+    filter: ShareFilter,
+    page: &Page,
+) -> Result<Listed<ShareOut>> {
+    super::dashboard::get(service, actor, dashboard).await?;
+    let filter = ShareFilter { dashboard_id: Some(dashboard), ..filter };
+    list(service, actor, &filter, page).await
 }
 
 /// What the viewers of a dashboard may narrow.
@@ -171,22 +210,45 @@ async fn issue(service: &Service, session: &mut Session, share: &Share) -> Resul
 }
 
 /// Answers a repeated request with what the first one made, and tries once more to make it known.
-async fn replay(service: &Service, actor: &Actor, mut session: Session, id: Uuid) -> Result<Done<ShareOut>> {
-    let stored = store::share::find(&mut session, actor.organization.id, id).await?;
-    let done = commit(service, session, stored.share).await?;
+async fn replay(service: &Service, actor: &Actor, session: Session, id: Uuid) -> Result<Done<ShareOut>> {
+    let done = commit(service, session, actor, id).await?;
     Ok(Done { replayed: true, ..done })
+}
+
+/// Saves what was changed of a live share but its token, with outbox and audit row, and commits.
+pub(super) async fn save(
+    service: &Service,
+    mut session: Session,
+    actor: &Actor,
+    share: &Share,
+    (action, detail): (&str, Value),
+) -> Result<Done<ShareOut>> {
+    let now = service.clock.now();
+    store::share::update(&mut session, share).await?;
+    let key = store::share::current_token(&mut session, share.id).await?;
+    let key = key.ok_or_else(|| Error::Internal(format!("live share {} has no token", share.id)))?;
+    outbox::enqueue(&mut session, &key, share.revision, now).await?;
+    actor.audit(&mut session, (action, share.id), detail, now).await?;
+    commit(service, session, actor, share.id).await
 }
 
 /// Commits, and asks the edge for all of the share that it has yet to learn: what an earlier change left
 /// behind must not be called live by this one.
-async fn commit(service: &Service, mut session: Session, share: Share) -> Result<Done<ShareOut>> {
-    let keys = outbox::pending_of(&mut session, share.id).await?;
+pub(super) async fn commit(
+    service: &Service,
+    mut session: Session,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<Done<ShareOut>> {
+    let stored = store::share::find(&mut session, actor.organization.id, id).await?;
+    let keys = outbox::pending_of(&mut session, id).await?;
     session.commit().await?;
     let pending = !service.replication.confirm(keys).await;
-    let body = render(service, &Stored { share, pending }, service.clock.now());
+    let body = render(service, &Stored { pending, ..stored }, service.clock.now());
     Ok(Done { body, pending, replayed: false })
 }
 
-fn render(service: &Service, stored: &Stored, now: Millis) -> ShareOut {
-    ShareOut::new(&stored.share, service.link(&stored.share), stored.pending, now)
+pub(super) fn render(service: &Service, stored: &Stored, now: Millis) -> ShareOut {
+    let Stored { share, pending, usage } = stored;
+    ShareOut::new(share, service.link(share), (*pending, usage), now)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::call::Executed;
 use shared::face::dashboard::error::ErrorOut;
-use shared::face::dashboard::public::{OptionsOut, ResolveOut};
+use shared::face::dashboard::public::{OptionsOut, ResolveOut, UnlockOut};
 use std::collections::BTreeMap;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -17,6 +17,14 @@ struct ExecuteIn {
     /// no value.
     #[schema(value_type = Object, required = false)]
     parameters: BTreeMap<String, Value>,
+}
+
+/// Body of an unlock.
+#[derive(ToSchema)]
+struct UnlockIn {
+    /// Of a share that needs one; absent or null for one that is only counted.
+    #[schema(required = false, write_only)]
+    password: Option<String>,
 }
 
 /// Answer of an execute.
@@ -46,7 +54,8 @@ enum PublicFailure {
     /// (`SHARE_FILTER_POLICY_VIOLATION`, with `filter_slug`).
     #[response(status = 400)]
     Refused(ErrorOut<'static>),
-    /// The link is unknown, revoked, replaced or expired: always the same `TOKEN_INVALID`.
+    /// The link is unknown, revoked, replaced, early, expired or spent: always the same `TOKEN_INVALID`. Or the visitor
+    /// must do what `requires` says (`password` or `opening`) at `unlock` first: `AUTH_REQUIRED`.
     #[response(status = 401)]
     Dead(ErrorOut<'static>),
     /// The filter is not available on this share (`FILTER_DISABLED_BY_POLICY`).
@@ -65,6 +74,39 @@ enum PublicFailure {
     params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$")),
     responses((status = 200, body = ResolveOut<'static>), PublicFailure), security(()))]
 pub(super) fn resolve() {}
+
+/// Answers of an unlock.
+#[derive(IntoResponses)]
+enum UnlockFailure {
+    /// The body is not acceptable JSON.
+    #[response(status = 400)]
+    Malformed(ErrorOut<'static>),
+    /// The link opens nothing (`TOKEN_INVALID`), or that is not the password (`PASSWORD_INVALID`).
+    #[response(status = 401)]
+    Refused(ErrorOut<'static>),
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLarge(ErrorOut<'static>),
+    /// The body is not `application/json`.
+    #[response(status = 415)]
+    UnsupportedMediaType(ErrorOut<'static>),
+    /// The share needs a password, and none was given, or one that can be none.
+    #[response(status = 422)]
+    Invalid(ErrorOut<'static>),
+    /// Too many requests, or too many guesses.
+    #[response(status = 429, headers(("Retry-After", description = "Whole seconds")))]
+    Throttled(ErrorOut<'static>),
+    /// Try again shortly.
+    #[response(status = 503, headers(("Retry-After", description = "Whole seconds")))]
+    Unavailable(ErrorOut<'static>),
+}
+
+/// Give the password, or open a link that is counted. What is given in return opens it for 15 minutes, as
+/// `Authorization: Bearer` of the other public routes.
+#[utoipa::path(post, path = "/api/v1/public/shares/{token}/unlock", tag = "public", operation_id = "unlockShare",
+    params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$")),
+    request_body = UnlockIn, responses((status = 200, body = UnlockOut<'static>), UnlockFailure), security(()))]
+pub(super) fn unlock() {}
 
 /// The rows of a link's dashboard.
 #[utoipa::path(post, path = "/api/v1/public/shares/{token}/execute", tag = "public", operation_id = "executeShare",

@@ -10,7 +10,8 @@ use uuid::Uuid;
 pub(crate) const LIFE: Duration = Duration::from_hours(24);
 
 /// Claims a key for a request that makes or changes `resource`. `None`: go on; `Some`: the request was
-/// done before, and this is what it made.
+/// done before, and this is what it made. The first of the request's digests is kept; any of them is that of the same
+/// request.
 ///
 /// The row is written first, so that of two equal requests at once the second waits for the first one's
 /// transaction and then finds what it did.
@@ -20,7 +21,7 @@ pub(crate) const LIFE: Duration = Duration::from_hours(24);
 pub(crate) async fn claim(
     session: &mut Session,
     organization: Uuid,
-    (key, request_hash): (&str, &str),
+    (key, digests): (&str, &[String]),
     resource: Uuid,
     now: Millis,
 ) -> Result<Option<Uuid>> {
@@ -32,15 +33,16 @@ pub(crate) async fn claim(
     const SELECT: &str = "SELECT request_hash, resource_id FROM idempotency
         WHERE organization_id = $1 AND idempotency_key = $2";
     let organization = organization.to_string();
+    let digest = digests.first().ok_or_else(|| Error::Internal("a request without a digest".to_owned()))?;
     execute!(&mut *session, FORGET, &organization, key, oldest(now).0).map_err(fault)?;
-    let made = execute!(&mut *session, INSERT, &organization, key, request_hash, resource.to_string(), now.0)
+    let made = execute!(&mut *session, INSERT, &organization, key, digest, resource.to_string(), now.0)
         .map_err(fault)?;
     if made > 0 {
         return Ok(None);
     }
-    let (hash, resource) =
+    let (kept, resource) =
         query!(session, fetch_one, (String, String), SELECT, &organization, key).map_err(fault)?;
-    if hash == request_hash { Ok(Some(id(&resource)?)) } else { Err(Error::IdempotencyMismatch) }
+    if digests.contains(&kept) { Ok(Some(id(&resource)?)) } else { Err(Error::IdempotencyMismatch) }
 }
 
 /// Forgets keys that are too old.

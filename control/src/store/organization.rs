@@ -1,9 +1,11 @@
 //! Organizations.
 
-use super::{Session, execute, fault, id, query, unique};
-use shared::Result;
+use super::{Session, document, execute, fault, id, query, to_text, unique};
+use shared::model::limits::Limits;
 use shared::replica::Organization;
 use shared::time::Millis;
+use shared::{Error, Result};
+use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -21,6 +23,31 @@ impl Row {
 pub(crate) async fn by_slug(session: &mut Session, slug: &str) -> Result<Option<Organization>> {
     const SQL: &str = "SELECT id, slug, name FROM organization WHERE slug = $1";
     query!(session, fetch_optional, Row, SQL, slug).map_err(fault)?.map(Row::into_domain).transpose()
+}
+
+/// Whose share it is.
+pub(crate) async fn of_share(session: &mut Session, share: Uuid) -> Result<Organization> {
+    const SQL: &str =
+        "SELECT o.id, o.slug, o.name FROM organization o JOIN share s ON s.organization_id = o.id
+        WHERE s.id = $1";
+    query!(session, fetch_optional, Row, SQL, share.to_string())
+        .map_err(fault)?
+        .ok_or(Error::NotFound("share"))?
+        .into_domain()
+}
+
+/// What an organization demands of its shares.
+pub(crate) async fn limits(session: &mut Session, organization: Uuid) -> Result<Limits> {
+    const SQL: &str = "SELECT limits FROM organization WHERE id = $1";
+    let row = query!(session, fetch_optional, (String,), SQL, organization.to_string()).map_err(fault)?;
+    let (limits,) = row.ok_or(Error::NotFound("organization"))?;
+    document(&limits)
+}
+
+pub(crate) async fn set_limits(session: &mut Session, organization: Uuid, limits: &Limits) -> Result<()> {
+    const SQL: &str = "UPDATE organization SET limits = $1 WHERE id = $2";
+    execute!(session, SQL, to_text(limits)?, organization.to_string()).map_err(fault)?;
+    Ok(())
 }
 
 pub(crate) async fn insert(session: &mut Session, organization: &Organization, now: Millis) -> Result<()> {

@@ -5,12 +5,15 @@
 //! late receipt for an older one can never settle a newer change.
 
 use super::share::Row as ShareRow;
+use super::usage::Row as UsageRow;
 use super::{Session, document, execute, fault, id, query, signed, unsigned};
 use shared::Result;
 use shared::model::dashboard::Definition;
 use shared::model::share::{Share, State, Target};
+use shared::model::usage::Usage;
 use shared::replica::{Live, Organization, Record, SCHEMA, ShareView, TargetView};
 use shared::time::Millis;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How long a claim lasts: longer than one push and its drain may take. A crashed pusher's rows are free again
@@ -58,15 +61,26 @@ pub(crate) async fn enqueue_all(
 
 /// Claims rows that are due, oldest first.
 pub(crate) async fn claim(session: &mut Session, limit: usize, now: Millis) -> Result<Vec<Claimed>> {
-    // The outer condition is checked again by PostgreSQL when another pusher held the row.
-    const SQL: &str = "UPDATE outbox SET claimed_until = $1
-        WHERE claimed_until <= $2 AND record_key IN (
-            SELECT record_key FROM outbox
-            WHERE next_attempt_at <= $2 AND claimed_until <= $2
-            ORDER BY next_attempt_at LIMIT $3)
-        RETURNING record_key, attempts";
+    macro_rules! claim {
+        ($skip_locked:literal) => {
+            concat!(
+                "UPDATE outbox SET claimed_until = $1
+                WHERE claimed_until <= $2 AND record_key IN (
+                    SELECT record_key FROM outbox
+                    WHERE next_attempt_at <= $2 AND claimed_until <= $2
+                    ORDER BY next_attempt_at LIMIT $3 ",
+                $skip_locked,
+                ") RETURNING record_key, attempts"
+            )
+        };
+    }
+    // Rows that another holds are left to it: a claim that waited for one could hold what that one wants.
+    let sql = match session {
+        Session::Sqlite(_) => claim!(""),
+        Session::Postgres(_) => claim!("FOR UPDATE SKIP LOCKED"),
+    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    query!(session, fetch_all, Claimed, SQL, now.plus(CLAIM).0, now.0, limit).map_err(fault)
+    query!(session, fetch_all, Claimed, sql, now.plus(CLAIM).0, now.0, limit).map_err(fault)
 }
 
 /// The edge has `revision` of a record in force: the row goes, unless it wants a newer one.
@@ -79,6 +93,9 @@ pub(crate) async fn settle(session: &mut Session, key: &str, revision: u64) -> R
 /// The edge holds a newer revision of a record than the database: a backup was restored. Raises the share
 /// above it, so that what the database says is in force again, and gives the records to push anew: this one
 /// and the share's current one. None when the database has caught up meanwhile.
+///
+/// The password's version and the resets of guesses rise above it too: each of them grows only with the revision, so
+/// both are then greater than in any history that the edge has seen, and no grant or count of guesses of it holds.
 pub(crate) async fn overtake(
     session: &mut Session,
     key: &str,
@@ -86,7 +103,7 @@ pub(crate) async fn overtake(
     now: Millis,
 ) -> Result<Vec<String>> {
     // The same revision of another history counts as well, if it is still what was sent.
-    const RAISE: &str = "UPDATE share SET revision = $1 + 1
+    const RAISE: &str = "UPDATE share SET revision = $1 + 1, protection_version = $1 + 1, guess_resets = $1 + 1
         WHERE (revision < $1 OR (revision = $1 AND revision = $3)) AND id = (SELECT share_id FROM share_token WHERE record_key = $2)";
     const ENQUEUE: &str = "INSERT INTO outbox
             (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
@@ -151,8 +168,11 @@ pub(crate) async fn backlog(session: &mut Session, now: Millis) -> Result<Backlo
 
 #[derive(sqlx::FromRow)]
 struct CurrentRow {
+    record_key: String,
     #[sqlx(flatten)]
     share: ShareRow,
+    #[sqlx(flatten)]
+    usage: UsageRow,
     token_generation: i64,
     organization_slug: String,
     organization_name: String,
@@ -162,28 +182,49 @@ struct CurrentRow {
 
 /// What the edge should know of a record now; `None` for a key that was never issued.
 pub(crate) async fn record(session: &mut Session, key: &str) -> Result<Option<Record>> {
-    const SQL: &str = "SELECT s.*, t.generation AS token_generation, o.slug AS organization_slug,
+    let current = records(session, &[key.to_owned()]).await?.remove(key).transpose()?;
+    Ok(current.map(|(record, _)| record))
+}
+
+/// What the edge should know of these records now, and what was counted of their tokens, but for keys that were never issued.
+pub(crate) async fn records(
+    session: &mut Session,
+    keys: &[String],
+) -> Result<HashMap<String, Result<(Record, Usage)>>> {
+    // The keys come as one text, which is cut again where each begins: they are all of one length.
+    const SQL: &str = "WITH RECURSIVE slot (n) AS
+            (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM slot WHERE n + 1 < $2)
+        SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
+            t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
             o.name AS organization_name, d.definition, d.version
-        FROM share_token t
+        FROM slot
+        CROSS JOIN share_token t
         JOIN share s ON s.id = t.share_id
         JOIN organization o ON o.id = s.organization_id
         JOIN dashboard d ON d.id = s.dashboard_id
-        WHERE t.record_key = $1";
-    let Some(row) = query!(session, fetch_optional, CurrentRow, SQL, key).map_err(fault)? else {
-        return Ok(None);
-    };
-    let definition = document::<Definition>(&row.definition)?;
-    let organization = Organization {
-        id: id(&row.share.organization_id)?,
-        slug: row.organization_slug,
-        name: row.organization_name,
-    };
-    let share = row.share.into_domain()?;
-    let current = share.generation == unsigned(row.token_generation);
-    if share.state == State::Live && current && !share.closed {
-        Ok(Some(live(share, organization, &definition, unsigned(row.version))))
-    } else {
-        Ok(Some(Record::tombstone(share.revision)))
+        WHERE t.record_key = substr($1, CAST(32 * slot.n + 1 AS INTEGER), 32)";
+    let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+    let rows = query!(session, fetch_all, CurrentRow, SQL, keys.concat(), count).map_err(fault)?;
+    Ok(rows.into_iter().map(CurrentRow::into_record).collect())
+}
+
+impl CurrentRow {
+    fn into_record(self) -> (String, Result<(Record, Usage)>) {
+        let Self { record_key, share, token_generation, organization_slug, organization_name, .. } = self;
+        let make = || {
+            let id = id(&share.organization_id)?;
+            let organization = Organization { id, slug: organization_slug, name: organization_name };
+            let definition = document::<Definition>(&self.definition)?;
+            let share = share.into_domain()?;
+            let current = share.generation == unsigned(token_generation);
+            let record = if share.state == State::Live && current && !share.closed {
+                live(share, organization, &definition, unsigned(self.version))
+            } else {
+                Record::tombstone(share.revision)
+            };
+            Ok((record, self.usage.usage()))
+        };
+        (record_key, make())
     }
 }
 
@@ -199,8 +240,10 @@ fn live(share: Share, organization: Organization, definition: &Definition, versi
                 name: share.name,
                 share_type: share.share_type,
                 generation: share.generation,
+                not_before: share.not_before,
                 expires_at: share.expires_at,
             },
+            protection: share.protection,
             rules: share.rules,
             target: TargetView::Dashboard(definition.view(dashboard, version)),
         }),

@@ -1,20 +1,28 @@
 //! Shares and the record keys of their tokens.
 
-use super::{Listed, Page, Session, document, execute, fault, id, millis, query, signed, to_text, unsigned};
+pub(crate) mod filter;
+
+use super::{Session, document, execute, fault, id, millis, query, signed, to_text, unsigned};
 use shared::model::filter::Filter;
+use shared::model::password::Hashed;
+use shared::model::protection::Protection;
 use shared::model::share::{Share, ShareType, State, Target};
 use shared::model::token::RecordKey;
+use shared::model::usage::Usage;
 use shared::time::Millis;
 use shared::{Error, Result};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// A share, and whether the edge has yet to learn something of it.
+/// A share, and what the edge knows and tells of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     /// The share.
     pub(crate) share: Share,
     /// Does the outbox hold a row of one of its tokens?
     pub(crate) pending: bool,
+    /// Accesses and lock are those of its current token, opens those of all.
+    pub(crate) usage: Usage,
 }
 
 #[derive(sqlx::FromRow)]
@@ -31,6 +39,12 @@ pub(super) struct Row {
     key_epoch: String,
     rules: String,
     closed: i64,
+    password_hash: Option<String>,
+    password_epoch: Option<String>,
+    protection_version: i64,
+    guess_resets: i64,
+    max_access_count: Option<i64>,
+    not_before: Option<i64>,
     expires_at: Option<i64>,
     created_at: i64,
     issued_at: i64,
@@ -59,6 +73,16 @@ impl Row {
             key_epoch: self.key_epoch,
             rules: document(&self.rules)?,
             closed: self.closed != 0,
+            protection: Protection {
+                password: self
+                    .password_hash
+                    .zip(self.password_epoch)
+                    .map(|(hash, key_epoch)| Hashed { hash, key_epoch }),
+                version: unsigned(self.protection_version),
+                resets: unsigned(self.guess_resets),
+                max_access_count: self.max_access_count.map(unsigned),
+            },
+            not_before: millis(self.not_before),
             expires_at: millis(self.expires_at),
             created_at: Millis(self.created_at),
             issued_at: Millis(self.issued_at),
@@ -72,13 +96,39 @@ struct StoredRow {
     #[sqlx(flatten)]
     share: Row,
     pending: i64,
+    accesses: i64,
+    opens: i64,
+    last_opened_at: Option<i64>,
+    locked_until: Option<i64>,
+    locked_resets: i64,
 }
 
 impl StoredRow {
     fn into_domain(self) -> Result<Stored> {
-        Ok(Stored { share: self.share.into_domain()?, pending: self.pending > 0 })
+        let usage = Usage {
+            accesses: unsigned(self.accesses),
+            opens: unsigned(self.opens),
+            last_opened_at: millis(self.last_opened_at),
+            locked_until: millis(self.locked_until),
+            resets: unsigned(self.locked_resets),
+        };
+        Ok(Stored { share: self.share.into_domain()?, pending: self.pending > 0, usage })
     }
 }
+
+/// What a [`StoredRow`] is read from, up to the condition on `s`, the share. Each share has a token of its generation.
+macro_rules! select_stored {
+    () => {
+        "SELECT s.*, token.accesses, token.locked_until, token.locked_resets,
+            (SELECT COUNT(*) FROM outbox o JOIN share_token t ON t.record_key = o.record_key
+                WHERE t.share_id = s.id) AS pending,
+            (SELECT CAST(SUM(t.opens) AS BIGINT) FROM share_token t WHERE t.share_id = s.id) AS opens,
+            (SELECT MAX(t.last_opened_at) FROM share_token t WHERE t.share_id = s.id) AS last_opened_at
+        FROM share s JOIN share_token token
+            ON token.share_id = s.id AND token.generation = s.generation "
+    };
+}
+use select_stored;
 
 const LIVE: &str = "live";
 
@@ -95,12 +145,31 @@ const fn type_name(share_type: ShareType) -> &'static str {
     }
 }
 
+/// A name, or a part of one, as it is searched: in any case and any of Unicode's normal forms.
+fn folded(name: &str) -> String {
+    name.to_lowercase().nfc().collect()
+}
+
+/// Folds the names of some shares that have none folded, and tells how many there were. A share's name is never empty.
+pub(super) async fn fold_names(session: &mut Session) -> Result<usize> {
+    const READ: &str = "SELECT id, name FROM share WHERE name_folded = '' AND name <> '' LIMIT 500";
+    const WRITE: &str = "UPDATE share SET name_folded = $1 WHERE id = $2 AND name = $3";
+    let rows = query!(&mut *session, fetch_all, (String, String), READ).map_err(fault)?;
+    for (id, name) in &rows {
+        execute!(&mut *session, WRITE, folded(name), id, name).map_err(fault)?;
+    }
+    Ok(rows.len())
+}
+
 pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
     const SQL: &str =
-        "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, state, generation,
-            revision, nonce, key_epoch, rules, expires_at, created_at, issued_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, name_folded, state, generation,
+            revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version, guess_resets,
+            max_access_count, not_before, expires_at, created_at, issued_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
     let Target::Dashboard(dashboard) = share.target;
+    let protection = &share.protection;
+    let password = protection.password.as_ref();
     execute!(
         session,
         SQL,
@@ -109,12 +178,19 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         dashboard.to_string(),
         type_name(share.share_type),
         &share.name,
+        folded(&share.name),
         state_name(share.state),
         signed(share.generation),
         signed(share.revision),
         hex::encode(share.nonce),
         &share.key_epoch,
         to_text(&share.rules)?,
+        password.map(|hashed| &hashed.hash),
+        password.map(|hashed| &hashed.key_epoch),
+        signed(protection.version),
+        signed(protection.resets),
+        protection.max_access_count.map(signed),
+        share.not_before.map(|at| at.0),
         share.expires_at.map(|at| at.0),
         share.created_at.0,
         share.issued_at.0,
@@ -126,8 +202,12 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
 /// Saves what can change.
 pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
     const SQL: &str = "UPDATE share SET name = $1, state = $2, generation = $3, revision = $4, nonce = $5,
-            key_epoch = $6, rules = $7, expires_at = $8, issued_at = $9, revoked_at = $10, closed = $11
-        WHERE id = $12";
+            key_epoch = $6, rules = $7, expires_at = $8, issued_at = $9, revoked_at = $10, closed = $11,
+            name_folded = $12, password_hash = $13, password_epoch = $14, protection_version = $15,
+            guess_resets = $16, max_access_count = $17, not_before = $18
+        WHERE id = $19";
+    let protection = &share.protection;
+    let password = protection.password.as_ref();
     execute!(
         session,
         SQL,
@@ -142,6 +222,13 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
         share.issued_at.0,
         share.revoked_at.map(|at| at.0),
         i64::from(share.closed),
+        folded(&share.name),
+        password.map(|hashed| &hashed.hash),
+        password.map(|hashed| &hashed.key_epoch),
+        signed(protection.version),
+        signed(protection.resets),
+        protection.max_access_count.map(signed),
+        share.not_before.map(|at| at.0),
         share.id.to_string(),
     )
     .map_err(fault)?;
@@ -151,8 +238,7 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
 /// Reads a share and holds its row until the session ends.
 pub(crate) async fn lock(session: &mut Session, organization: Uuid, share: Uuid) -> Result<Share> {
     const SQL: &str = "UPDATE share SET revision = revision WHERE id = $1 AND organization_id = $2
-        RETURNING id, organization_id, dashboard_id, share_type, name, state, generation, revision, nonce,
-            key_epoch, rules, closed, expires_at, created_at, issued_at, revoked_at";
+        RETURNING *";
     query!(session, fetch_optional, Row, SQL, share.to_string(), organization.to_string())
         .map_err(fault)?
         .ok_or(Error::NotFound("share"))?
@@ -160,10 +246,7 @@ pub(crate) async fn lock(session: &mut Session, organization: Uuid, share: Uuid)
 }
 
 pub(crate) async fn find(session: &mut Session, organization: Uuid, share: Uuid) -> Result<Stored> {
-    const SQL: &str =
-        "SELECT s.*, (SELECT COUNT(*) FROM outbox o JOIN share_token t ON t.record_key = o.record_key
-            WHERE t.share_id = s.id) AS pending
-        FROM share s WHERE s.id = $1 AND s.organization_id = $2";
+    const SQL: &str = concat!(select_stored!(), "WHERE s.id = $1 AND s.organization_id = $2");
     query!(session, fetch_optional, StoredRow, SQL, share.to_string(), organization.to_string())
         .map_err(fault)?
         .ok_or(Error::NotFound("share"))?
@@ -177,37 +260,6 @@ pub(crate) async fn any(session: &mut Session, share: Uuid) -> Result<Option<Sha
         .map_err(fault)?
         .map(Row::into_domain)
         .transpose()
-}
-
-pub(crate) async fn list(session: &mut Session, organization: Uuid, page: &Page) -> Result<Listed<Stored>> {
-    const COUNT: &str = "SELECT COUNT(*) FROM share WHERE organization_id = $1";
-    const SQL: &str =
-        "SELECT s.*, (SELECT COUNT(*) FROM outbox o JOIN share_token t ON t.record_key = o.record_key
-            WHERE t.share_id = s.id) AS pending
-        FROM share s WHERE s.organization_id = $1 AND s.id < $2 ORDER BY s.id DESC LIMIT $3";
-    let organization = organization.to_string();
-    let (total,) = query!(&mut *session, fetch_one, (i64,), COUNT, &organization).map_err(fault)?;
-    let rows =
-        query!(session, fetch_all, StoredRow, SQL, &organization, page.before_text(), i64::from(page.limit))
-            .map_err(fault)?;
-    let records = rows.into_iter().map(StoredRow::into_domain).collect::<Result<_>>()?;
-    Ok(Listed { total: unsigned(total), records })
-}
-
-/// The shares of one dashboard, whose organization the caller has checked.
-pub(crate) async fn list_of(session: &mut Session, dashboard: Uuid, page: &Page) -> Result<Listed<Stored>> {
-    const COUNT: &str = "SELECT COUNT(*) FROM share WHERE dashboard_id = $1";
-    const SQL: &str =
-        "SELECT s.*, (SELECT COUNT(*) FROM outbox o JOIN share_token t ON t.record_key = o.record_key
-            WHERE t.share_id = s.id) AS pending
-        FROM share s WHERE s.dashboard_id = $1 AND s.id < $2 ORDER BY s.id DESC LIMIT $3";
-    let dashboard = dashboard.to_string();
-    let (total,) = query!(&mut *session, fetch_one, (i64,), COUNT, &dashboard).map_err(fault)?;
-    let rows =
-        query!(session, fetch_all, StoredRow, SQL, &dashboard, page.before_text(), i64::from(page.limit))
-            .map_err(fault)?;
-    let records = rows.into_iter().map(StoredRow::into_domain).collect::<Result<_>>()?;
-    Ok(Listed { total: unsigned(total), records })
 }
 
 /// Notes a new token of a share.

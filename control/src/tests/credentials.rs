@@ -4,6 +4,7 @@ use super::world::{ROOT, World, definition};
 use crate::auth::Scope;
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use shared::call::{CLIENT_HEADER, vouch};
 use shared::model::key::KeyRing;
 use std::collections::BTreeSet;
@@ -33,7 +34,7 @@ fn guarded() -> Vec<(Method, String, Scope)> {
 }
 
 /// A body that would be taken.
-async fn body(world: &World, method: &Method, path: &str) -> Option<Value> {
+async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -> Option<Value> {
     let source = world.source().await;
     match (method.as_str(), path) {
         ("POST" | "PUT", "/api/v1/dashboards" | "/api/v1/dashboards/{id}") => Some(definition(&source)),
@@ -41,6 +42,12 @@ async fn body(world: &World, method: &Method, path: &str) -> Option<Value> {
             Some(json!({"name": "x", "kind": "sqlite", "file": "weather.db"}))
         }
         ("POST", "/api/v1/dashboards/{id}/shares") => Some(json!({"name": "x", "share_type": "link"})),
+        ("POST", path) if path.ends_with("/bulk") => {
+            Some(json!({"action": "revoke", "filter": {"dashboard_id": dashboard}}))
+        }
+        ("POST", path) if path.ends_with("/preview") => Some(json!({"dashboard_id": dashboard})),
+        ("PUT", path) if path.ends_with("/password") => Some(json!({"password": "correct horse"})),
+        ("PUT", path) if path.ends_with("/limits") => Some(json!({})),
         ("PATCH", _) => Some(json!({"name": "x"})),
         _ => None,
     }
@@ -51,10 +58,10 @@ async fn every_route_asks_for_a_key_and_its_scope() {
     let world = World::new().await;
     let dashboard = world.dashboard().await;
     let routes = guarded();
-    assert_eq!(routes.len(), 17, "{routes:?}");
+    assert_eq!(routes.len(), 24, "{routes:?}");
     for (method, template, scope) in routes {
         let path = template.replace("{id}", &dashboard);
-        let body = body(&world, &method, &template).await.map(|body| body.to_string());
+        let body = body(&world, (&method, &template), &dashboard).await.map(|body| body.to_string());
         let call =
             async |headers: &[(&str, &str)]| world.raw(method.clone(), &path, body.clone(), headers).await;
         let answer = call(&[]).await;
@@ -95,11 +102,14 @@ async fn what_is_anothers_is_not_there() {
             _ => dashboard,
         };
         let path = template.replace("{id}", own);
-        let body = body(&world, &method, &template).await.map(|body| body.to_string());
+        let body = body(&world, (&method, &template), dashboard).await.map(|body| body.to_string());
         let answer = world.raw(method.clone(), &path, body, &[("x-api-key", &stranger)]).await;
         statuses.insert(answer.status.as_u16());
         match (method.as_str(), template.contains("{id}")) {
             (_, true) => answer.refused(404, "NOT_FOUND"),
+            (_, false) if template.ends_with("/limits") => assert_eq!(answer.status, 200),
+            (_, false) if template.ends_with("/bulk") => assert_eq!(answer.body["matched"], 0),
+            (_, false) if template.ends_with("/preview") => answer.refused(404, "NOT_FOUND"),
             ("GET", false) if template.contains("audit") => assert_eq!(answer.body["total"], 2),
             ("GET", false) => assert_eq!(answer.body["total"], 0, "{template}"),
             // A definition on a source that is another's.
@@ -146,10 +156,24 @@ async fn too_many_requests_are_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn no_store_holds_a_token_or_a_key() {
+async fn no_store_holds_a_token_a_key_or_a_password() {
     let world = World::new().await;
     let share = world.share().await;
-    world.delete(&format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap())).await.ok(200);
+    let path = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+    let list = format!("/api/v1/dashboards/{}/shares", share["dashboard_id"].as_str().unwrap());
+    let protected = json!({"name": "x", "share_type": "link", "password": "correct horse"});
+    // An idempotent request is remembered, but not what it says: not even its plain digest, which could be guessed.
+    let digest = |method: &str, path: &str, body: &str| {
+        let mut digest = Sha256::new();
+        for part in [method, path, body] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        hex::encode(digest.finalize())
+    };
+    let digest = digest("POST", &list, &protected.to_string());
+    world.call(Method::POST, &list, Some(protected), &[("idempotency-key", "k")]).await.ok(201);
+    world.delete(&path).await.ok(200);
     let url = secrecy::ExposeSecret::expose_secret(&world.config.database_url).to_owned();
     let file = url.strip_prefix("sqlite://").unwrap();
     let mut bytes = std::fs::read(file).unwrap();
@@ -161,6 +185,8 @@ async fn no_store_holds_a_token_or_a_key() {
         &share["token"].as_str().unwrap()[4..36],
         &world.key,
         super::world::ROOT,
+        "correct horse",
+        &digest,
     ] {
         assert!(!text.contains(secret), "{secret}");
     }

@@ -109,6 +109,12 @@ async fn the_edges_word_is_checked_again() {
     execute(&world, &share, json!({})).await.ok(200);
     world.pass(Duration::from_mins(1));
     execute(&world, &share, json!({})).await.ok(410);
+    let scheduled = json!({"expires_at": null, "not_before": "2026-01-01T00:02:00.007Z"});
+    let share = world.call(Method::PATCH, &path, Some(scheduled), &[]).await.ok(200).body;
+    world.pass(Duration::from_millis(59_999));
+    execute(&world, &share, json!({})).await.ok(410);
+    world.pass(Duration::from_millis(1));
+    execute(&world, &share, json!({})).await.ok(200);
 }
 
 #[tokio::test]

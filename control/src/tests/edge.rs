@@ -13,6 +13,7 @@ use shared::model::key::Key;
 use shared::replica::{Outcome, PUSH_PATH, Push, Pushed, Receipt, Record};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ pub(super) enum Mood {
     Fails,
     /// Answers, but takes nothing.
     Refuses,
+    /// Takes the first change of each push alone.
+    TakesFirst,
 }
 
 pub(super) struct Edge {
@@ -37,6 +40,8 @@ struct Shared {
     clock: Clock,
     mood: Mutex<Mood>,
     drain_ms: Mutex<u64>,
+    /// How long a push takes.
+    delay: Mutex<Duration>,
     /// Every change that was taken, in order.
     log: Mutex<Vec<(String, u64)>>,
     records: watch::Sender<HashMap<String, Record>>,
@@ -49,6 +54,7 @@ impl Edge {
             clock,
             mood: Mutex::new(Mood::Takes),
             drain_ms: Mutex::new(0),
+            delay: Mutex::default(),
             log: Mutex::default(),
             records: watch::channel(HashMap::new()).0,
         });
@@ -65,6 +71,11 @@ impl Edge {
 
     pub(super) fn drain(&self, millis: u64) {
         *self.shared.drain_ms.lock().unwrap() = millis;
+    }
+
+    /// Takes so long for each push.
+    pub(super) fn delay(&self, delay: Duration) {
+        *self.shared.delay.lock().unwrap() = delay;
     }
 
     /// Raises every record that it holds, as if the database had lost what came after a backup.
@@ -108,6 +119,8 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
     if !verify([&edge.key], signature, ("POST", PUSH_PATH, &body), edge.clock.now()) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    let delay = *edge.delay.lock().unwrap();
+    tokio::time::sleep(delay).await;
     let mood = *edge.mood.lock().unwrap();
     if mood == Mood::Fails {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -116,8 +129,8 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
     let drain_ms = *edge.drain_ms.lock().unwrap();
     let mut receipts = Vec::new();
     edge.records.send_modify(|records| {
-        for change in push.changes {
-            let outcome = if mood == Mood::Refuses {
+        for (place, change) in push.changes.into_iter().enumerate() {
+            let outcome = if mood == Mood::Refuses || (mood == Mood::TakesFirst && place > 0) {
                 Outcome::Failed { reason: "told to".to_owned() }
             } else {
                 let record = Record::parse(change.record.get().as_bytes()).unwrap();

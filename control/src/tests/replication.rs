@@ -2,7 +2,8 @@
 
 use super::edge::Mood;
 use super::world::{ROOT, World};
-use serde_json::json;
+use crate::store::outbox;
+use serde_json::{Value, json};
 use shared::call::RECORD_PATH;
 use shared::model::key::KeyRing;
 use shared::model::token::locate;
@@ -82,17 +83,46 @@ async fn an_answer_waits_until_leases_have_ended() {
 }
 
 #[tokio::test]
+async fn receipts_are_noted_while_others_change_the_rows_in_another_order() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let (a, b) = (world.share_of(&dashboard).await, world.share_of(&dashboard).await);
+        let ring = KeyRing::parse(ROOT, None).unwrap();
+        let key = |share: &Value| locate(&ring, share["token"].as_str().unwrap()).unwrap();
+        world.edge.drain(1_000);
+        let body = json!({"action": "revoke", "filter": {"dashboard_id": dashboard}});
+        let bulk = world.post("/api/v1/dashboard-shares/bulk", body);
+        // Holds the row that is settled last, and then wants the one that is settled first.
+        let other = async {
+            while world.edge.live().len() == 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let now = world.app.service.clock.now();
+            let mut session = world.app.service.store.write().await.unwrap();
+            outbox::enqueue(&mut session, key(&a).as_str(), 2, now).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1_300)).await;
+            outbox::enqueue(&mut session, key(&b).as_str(), 2, now).await.unwrap();
+            session.commit().await.unwrap();
+        };
+        let (done, ()) = tokio::join!(bulk, other);
+        done.ok(200);
+        let path = format!("/api/v1/dashboard-shares/{}", a["id"].as_str().unwrap());
+        assert_eq!(world.get(&path).await.body["effective"], "live");
+    }
+}
+
+#[tokio::test]
 async fn a_lost_record_is_told_to_the_edge_alone() {
     let world = World::new().await;
     let share = world.share().await;
     let ring = KeyRing::parse(ROOT, None).unwrap();
     let key = locate(&ring, share["token"].as_str().unwrap()).unwrap();
-    let record = world.signed(RECORD_PATH, &json!({"key": key.as_str()})).await.ok(200).body;
-    assert_eq!(record, serde_json::to_value(&world.edge.records()[key.as_str()]).unwrap());
+    let healed = world.signed(RECORD_PATH, &json!({"key": key.as_str()})).await.ok(200).body;
+    assert_eq!(healed["record"], serde_json::to_value(&world.edge.records()[key.as_str()]).unwrap());
     world.signed(RECORD_PATH, &json!({"key": "0".repeat(32)})).await.refused(404, "NOT_FOUND");
     world.signed(RECORD_PATH, &json!({"key": "x"})).await.refused(404, "NOT_FOUND");
     world.post(RECORD_PATH, json!({"key": key.as_str()})).await.refused(401, "UNAUTHORIZED");
     world.delete(&format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap())).await.ok(200);
-    let record = world.signed(RECORD_PATH, &json!({"key": key.as_str()})).await.ok(200).body;
-    assert_eq!(record, json!({"schema": 1, "revision": 2, "live": null}));
+    let healed = world.signed(RECORD_PATH, &json!({"key": key.as_str()})).await.ok(200).body;
+    assert_eq!(healed["record"], json!({"schema": shared::replica::SCHEMA, "revision": 2, "live": null}));
 }

@@ -126,6 +126,26 @@ async fn a_repeated_request_is_answered_with_what_it_made() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_known_while_the_root_key_changes() {
+    for mut world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let path = format!("/api/v1/dashboards/{dashboard}/shares");
+        let body = json!({"name": "x", "share_type": "link", "password": "correct horse"});
+        let key = [("idempotency-key", "k1")];
+        let first = world.call(Method::POST, &path, Some(body.clone()), &key).await.ok(201);
+        world.change_root_key();
+        let again = world.call(Method::POST, &path, Some(body), &key).await;
+        assert_eq!(
+            (again.id(), &again.headers["idempotent-replayed"]),
+            (first.id(), &"true".parse().unwrap())
+        );
+        assert_eq!(again.body["token"], first.body["token"]);
+        let other = json!({"name": "x", "share_type": "link", "password": "correct hors"});
+        world.call(Method::POST, &path, Some(other), &key).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    }
+}
+
+#[tokio::test]
 async fn equal_requests_at_once_make_one_share() {
     for world in World::all().await {
         let dashboard = world.dashboard().await;

@@ -3,7 +3,7 @@
 use super::edge::Edge;
 use crate::auth::Scope;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, PasswordHash};
 use crate::limit::Budget;
 use crate::manage;
 use crate::store::Store;
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-pub(super) const ROOT: &str = "9f2c4a7be1d05836c7aa10f4e93b5d6278c1f0a35e8d94b60713ac2fd58e6b41";
+pub(crate) const ROOT: &str = "9f2c4a7be1d05836c7aa10f4e93b5d6278c1f0a35e8d94b60713ac2fd58e6b41";
 /// 2026-01-01, and a few milliseconds so that rendering them is tested.
 const START: i64 = 1_767_225_600_007;
 
@@ -106,6 +106,7 @@ impl World {
             edge_url: edge.url.clone(),
             public_url: Some("https://share.example".to_owned()),
             sqlite_dir: Some(folder.path().to_owned()),
+            password_hash: PasswordHash::default(),
             log: "info".to_owned(),
         };
         let store = Store::connect(config.database_url.expose_secret()).await.unwrap();
@@ -117,6 +118,16 @@ impl World {
         let tasks = app.tasks(&stopped);
         let key = key(&app, "acme", &Scope::ALL).await;
         Self { app, edge, config, key, millis, stop, _tasks: tasks, _folder: folder }
+    }
+
+    /// The same control plane after the second step of a rotation: what was the root key only verifies.
+    pub(super) fn change_root_key(&mut self) {
+        let next = "41b68e5df2ca1307b6948d5ea3f0c178625d3be9f410aac73658d0e17b4a2c9f";
+        self.config.root_key_previous = self.config.root_key.replace(next.into());
+        let budget =
+            Budget { per_minute: NonZeroU32::new(60).unwrap(), burst: NonZeroU32::new(10_000).unwrap() };
+        let (store, clock) = (self.app.service.store.clone(), self.app.service.clock.clone());
+        self.app = build(&self.config, budget, store, clock).unwrap();
     }
 
     /// A new key.
@@ -271,7 +282,7 @@ fn weather(path: &std::path::Path) {
     .unwrap();
 }
 
-async fn new_database(server: &str) -> String {
+pub(super) async fn new_database(server: &str) -> String {
     use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
     let name = format!("postern_{}", Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(server).await.unwrap();

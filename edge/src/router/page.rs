@@ -5,7 +5,8 @@ use shared::Error;
 use shared::face::page;
 use wasm_bindgen::JsValue;
 
-/// `GET /share/{token}`: the page of a share, or the one not-found page for whatever is dead.
+/// `GET /share/{token}`: the page of a share, the form that unlocks it, or the one not-found page for whatever is dead.
+/// Counts nothing: mail scanners and previews come here too.
 pub async fn share(visit: Visit, token: String) -> JsValue {
     if !is_read(&visit) {
         return Reply::error(&Error::MethodNotAllowed { allow: "GET, HEAD" }, &visit.request_id).send();
@@ -17,6 +18,7 @@ pub async fn share(visit: Visit, token: String) -> JsValue {
     };
     let answer = match outcome.await {
         Ok(answer) => answer,
+        Err(Error::AuthRequired(need)) => page::unlock(need),
         Err(Error::Dead(_)) => page::not_found(),
         Err(error) => {
             crate::runtime::log("error", &error.to_string(), &visit.request_id);

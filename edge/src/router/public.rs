@@ -1,22 +1,29 @@
-//! Resolve, execute and options of a public link.
+//! Resolve, execute, options and unlock of a public link.
 
-use super::{Reply, Visit};
+use super::{Reply, Visit, visitor};
 use crate::env::Counters;
+use crate::host::Port;
 use crate::runtime;
 use percent_encoding::percent_decode_str;
 use shared::app::redeem::{self, Found, Opened};
+use shared::app::unlock;
 use shared::error::Why;
 use shared::face::dashboard::public;
 use shared::face::{Answer, JSON, MAX_BODY_BYTES};
+use shared::model::password::Password;
 use shared::model::token::{self, RecordKey};
 use shared::{Error, Result};
+use std::time::Duration;
 use wasm_bindgen::JsValue;
+
+/// Openings within this are told to the gate together.
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Routes what comes after `/api/v1/public/shares/{token}`.
 pub fn route(visit: Visit, token: &str, verb: &[&str]) -> JsValue {
     let allow = match verb {
         ["resolve"] | ["filters", _, "options"] => "GET",
-        ["execute"] => "POST",
+        ["execute" | "unlock"] => "POST",
         _ => return Reply::error(&Error::NotFound("path"), &visit.request_id).send(),
     };
     let method = visit.head.method.as_str();
@@ -35,6 +42,7 @@ pub fn route(visit: Visit, token: &str, verb: &[&str]) -> JsValue {
             let slug = percent_decode_str(slug).decode_utf8_lossy().into_owned();
             runtime::run(options(visit, key, slug))
         }
+        ["unlock"] => runtime::run(unlock(visit, key)),
         _ => runtime::run(execute(visit, key)),
     }
 }
@@ -47,16 +55,31 @@ pub fn locate(visit: &Visit, token: &str) -> Result<RecordKey> {
     })
 }
 
-/// Opens a link, and renews its lease in the background when that is due.
+/// Opens a link for its visitor, and renews its lease in the background when that is due.
 pub async fn open(visit: &Visit, key: &RecordKey) -> Result<Opened> {
     let opened = redeem::open(&visit.port, &visit.port.edge.memory, key).await?;
     if opened.renewal_due {
-        let (port, key) = (visit.port.clone(), key.clone());
-        runtime::in_background(&visit.port.context, async move {
-            redeem::renew(&port, &port.edge.memory, &key).await;
-        });
+        renew_later(visit, key, Duration::ZERO);
     }
-    Ok(opened)
+    let grant = if opened.needs_grant() { visitor::grant(visit, key) } else { None };
+    Ok(opened.with_grant(grant))
+}
+
+/// Counts that somebody looked at what a link opens; its gate hears of it a little later.
+fn count_open(visit: &Visit, key: &RecordKey) {
+    if visit.port.edge.memory.count_open(key) {
+        renew_later(visit, key, REPORT_PAUSE);
+    }
+}
+
+fn renew_later(visit: &Visit, key: &RecordKey, pause: Duration) {
+    let (port, key) = (visit.port.clone(), key.clone());
+    runtime::in_background(&visit.port.context, async move {
+        if !pause.is_zero() {
+            runtime::sleep(pause).await;
+        }
+        redeem::renew(&port, &port.edge.memory, &key).await;
+    });
 }
 
 async fn resolve(visit: Visit, key: Result<RecordKey>) -> JsValue {
@@ -64,6 +87,9 @@ async fn resolve(visit: Visit, key: Result<RecordKey>) -> JsValue {
         let key = key?;
         let opened = open(&visit, &key).await?;
         let body = opened.resolved(|live, view| public::resolve(live, view).body)?.to_vec();
+        if visit.head.method == "GET" {
+            count_open(&visit, &key);
+        }
         Ok((
             Answer { status: 200, content_type: JSON, headers: Vec::new(), body },
             record_timing(opened.found).to_owned(),
@@ -92,6 +118,26 @@ async fn execute(visit: Visit, key: Result<RecordKey>) -> JsValue {
         let origin = runtime::now().since(begun).as_millis();
         let timing = format!("{}, cache;desc={cache}, origin;dur={origin}", record_timing(opened.found));
         Ok((public::execute(&done.json, done.freshness), timing))
+    };
+    finish(&visit, answer.await)
+}
+
+async fn unlock(visit: Visit, key: Result<RecordKey>) -> JsValue {
+    let answer = async {
+        let content_type = runtime::header(&visit.request, "content-type");
+        let body = runtime::body(&visit.request, MAX_BODY_BYTES)
+            .await
+            .map_err(|_| Error::Malformed("the body broke off".to_owned()))?
+            .ok_or(Error::TooLarge { limit_bytes: MAX_BODY_BYTES })?;
+        let password = public::parse_unlock(content_type.as_deref(), &body)?;
+        let password = password.map(|typed| Password::new(runtime::nfc(&typed.0))).transpose()?;
+        let key = key?;
+        let Port { edge, .. } = &visit.port;
+        let opened = redeem::open(&visit.port, &edge.memory, &key).await?;
+        let network = visitor::network(&visit, &key);
+        let proof = (password.as_ref(), network.as_str());
+        let grant = unlock::unlock(&visit.port, &edge.memory, &edge.ring, (&key, &opened), proof).await?;
+        Ok((visitor::keep(public::unlock(&grant), &key, &grant), record_timing(opened.found).to_owned()))
     };
     finish(&visit, answer.await)
 }

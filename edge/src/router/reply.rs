@@ -1,6 +1,6 @@
 //! Answers with the headers that their kind always carries.
 
-use crate::runtime::{self, HeaderSet, Request};
+use crate::runtime::{self, Head, HeaderSet};
 use shared::Error;
 use shared::face::{Answer, dashboard};
 use std::cell::Cell;
@@ -100,13 +100,12 @@ impl Reply {
 
 /// The caller's `X-Request-Id` if it is a harmless one, else Cloudflare's ray, else one of our own: a
 /// random number for the isolate and a counter, so that no request pays for random bytes.
-pub fn request_id(request: &Request) -> String {
-    let harmless = |id: &String| {
+pub fn request_id(head: &Head) -> String {
+    let harmless = |id: &&String| {
         (1..=64).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    let given = runtime::header(request, "x-request-id").filter(harmless);
-    given.or_else(|| runtime::header(request, "cf-ray").filter(harmless)).unwrap_or_else(own_request_id)
+    head.given_ids.iter().find(harmless).cloned().unwrap_or_else(own_request_id)
 }
 
 fn own_request_id() -> String {

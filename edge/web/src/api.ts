@@ -1,7 +1,6 @@
 /**
- * The public share interface: resolve, execute and filter options, always on
- * the page's own origin and without cookies. The types name only what the page
- * reads. Every failure becomes an {@link ApiError}; an abandoned request stays
+ * The public share interface: unlock, resolve, execute and filter options, always
+ * on the page's own origin. The types name only what the page reads. Every failure becomes an {@link ApiError}; an abandoned request stays
  * an `AbortError`.
  */
 
@@ -106,6 +105,15 @@ export class ShareApi {
     return call(`${this.#base}/resolve`, {});
   }
 
+  /** Ends with a cookie that the page's next requests carry; `null` where no password is needed. */
+  async unlock(password: string | null): Promise<void> {
+    await call(`${this.#base}/unlock`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(password === null ? {} : { password }),
+    });
+  }
+
   execute(parameters: Parameters, signal: AbortSignal): Promise<Executed> {
     return call(`${this.#base}/execute`, {
       method: "POST",
@@ -130,7 +138,7 @@ export function tokenFrom(pathname: string): string {
 async function call<T>(path: string, init: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(path, { credentials: "omit", referrerPolicy: "no-referrer", ...init });
+    response = await fetch(path, { credentials: "same-origin", referrerPolicy: "no-referrer", ...init });
     if (response.ok) return (await response.json()) as T;
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;

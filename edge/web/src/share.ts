@@ -117,6 +117,8 @@ function fail(cause: unknown, retry: () => void): void {
   const error =
     cause instanceof ApiError ? cause : new ApiError("This page couldn’t be shown.", 0, "", null, null);
   if (error.code === "TOKEN_INVALID") return leave();
+  // The grant has ended: the form stands at this address, and keeps it.
+  if (error.code === "AUTH_REQUIRED") return location.reload();
   main.dataset["state"] = "error";
   notice.show(error, retry);
 }

@@ -6,7 +6,7 @@ use crate::model::token::RecordKey;
 use crate::replica::Record;
 use crate::time::Millis;
 use lru::LruCache;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +22,11 @@ const MAX_RESULTS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 const MAX_RESULT_BYTES: usize = 24 * 1024 * 1024;
 /// Larger results are not remembered: one of them would push out everything else.
 const MAX_ONE_RESULT_BYTES: usize = 4 * 1024 * 1024;
+
+/// At most two password hashes a second.
+const HASH_INTERVAL: Duration = Duration::from_millis(500);
+/// So many may wait for theirs.
+const MAX_WAITING_HASHES: u32 = 4;
 
 /// How long a result is served without asking the data plane.
 pub const RESULT_TTL: Duration = Duration::from_mins(1);
@@ -45,6 +50,10 @@ struct Leased {
     loaded: Rc<Loaded>,
     asked_at: Millis,
     renewal_asked_at: Option<Millis>,
+    /// Times that it was opened here since its gate was last told.
+    opens: u64,
+    /// Will the gate be told?
+    report_due: bool,
 }
 
 /// Names a result: SHA-256 over all that it depends on.
@@ -73,6 +82,8 @@ struct Results {
 pub struct Memory {
     leases: RefCell<Leases>,
     results: RefCell<Results>,
+    /// When the next password may be hashed.
+    next_hash_at: Cell<Millis>,
 }
 
 impl Default for Memory {
@@ -80,6 +91,7 @@ impl Default for Memory {
         Self {
             leases: RefCell::new(Leases { leased: LruCache::new(MAX_RECORDS), bytes: 0 }),
             results: RefCell::new(Results { kept: LruCache::new(MAX_RESULTS), bytes: 0 }),
+            next_hash_at: Cell::new(Millis(0)),
         }
     }
 }
@@ -125,9 +137,13 @@ impl Memory {
         }
         let loaded = Rc::new(Loaded { record, resolved: OnceCell::new(), bytes });
         leases.bytes += bytes;
-        let fresh = Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None };
-        if let Some((_, replaced)) = leases.leased.push(key.clone(), fresh) {
-            leases.bytes -= replaced.loaded.bytes;
+        let before = leases.leased.pop(key);
+        let (opens, report_due) = before.as_ref().map_or((0, false), |one| (one.opens, one.report_due));
+        let fresh =
+            Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None, opens, report_due };
+        let pushed_out = leases.leased.push(key.clone(), fresh).map(|(_, leased)| leased);
+        for gone in before.into_iter().chain(pushed_out) {
+            leases.bytes -= gone.loaded.bytes;
         }
         while leases.bytes > MAX_RECORD_BYTES {
             let Some((_, oldest)) = leases.leased.pop_lru() else { break };
@@ -142,6 +158,43 @@ impl Memory {
         if let Some(forgotten) = leases.leased.pop(key) {
             leases.bytes -= forgotten.loaded.bytes;
         }
+    }
+
+    /// Counts that the token was opened. `true` when nobody has yet undertaken to tell its gate: the caller does, by a
+    /// lease a little later, so that many openings are told at once and the last one is not forgotten.
+    pub fn count_open(&self, key: &RecordKey) -> bool {
+        let mut leases = self.leases.borrow_mut();
+        let Some(remembered) = leases.leased.get_mut(key) else { return false };
+        remembered.opens += 1;
+        !std::mem::replace(&mut remembered.report_due, true)
+    }
+
+    /// Takes what the gate has to be told. [`Self::keep_opens`] puts it back should the gate not hear it.
+    pub fn take_opens(&self, key: &RecordKey) -> u64 {
+        let mut leases = self.leases.borrow_mut();
+        leases.leased.peek_mut(key).map_or(0, |leased| {
+            leased.report_due = false;
+            std::mem::take(&mut leased.opens)
+        })
+    }
+
+    /// See [`Self::take_opens`].
+    pub fn keep_opens(&self, key: &RecordKey, opens: u64) {
+        if let Some(leased) = self.leases.borrow_mut().leased.peek_mut(key) {
+            leased.opens += opens;
+        }
+    }
+
+    /// When the caller may hash a password: how long to wait, or `None` when too many wait already. A hash takes some
+    /// 30 ms in which nothing else runs here.
+    pub fn hash_slot(&self, now: Millis) -> Option<Duration> {
+        let slot = self.next_hash_at.get().max(now);
+        let wait = slot.since(now);
+        if wait > HASH_INTERVAL * MAX_WAITING_HASHES {
+            return None;
+        }
+        self.next_hash_at.set(slot.plus(HASH_INTERVAL));
+        Some(wait)
     }
 
     /// A result and its age, if remembered and not older than [`RESULT_STALE_LIMIT`].
@@ -231,6 +284,32 @@ mod tests {
         assert_eq!(held * megabyte.len(), MAX_RESULT_BYTES);
         memory.keep_result([50; 32], vec![0; MAX_ONE_RESULT_BYTES + 1].into(), Millis(1));
         assert!(memory.result(&[50; 32], Millis(1)).is_none());
+    }
+
+    #[test]
+    fn openings_are_told_once() {
+        let memory = Memory::default();
+        assert!(!memory.count_open(&key('a')), "nothing is remembered of it");
+        memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
+        assert!(memory.count_open(&key('a')));
+        assert!(!memory.count_open(&key('a')), "the first caller tells");
+        memory.keep_record(&key('a'), live_record(6), 900, Millis(0));
+        assert_eq!(memory.take_opens(&key('a')), 2);
+        assert_eq!(memory.take_opens(&key('a')), 0);
+        assert!(memory.count_open(&key('a')));
+        memory.keep_opens(&key('a'), 2);
+        assert_eq!(memory.take_opens(&key('a')), 3);
+    }
+
+    #[test]
+    fn passwords_are_hashed_twice_a_second_and_four_wait() {
+        let memory = Memory::default();
+        let waits: Vec<_> =
+            (0..6).map(|_| memory.hash_slot(Millis(10_000)).map(|wait| wait.as_millis())).collect();
+        assert_eq!(waits, [Some(0), Some(500), Some(1_000), Some(1_500), Some(2_000), None]);
+        assert_eq!(memory.hash_slot(Millis(10_499)), None);
+        assert_eq!(memory.hash_slot(Millis(10_500)), Some(Duration::from_secs(2)));
+        assert_eq!(memory.hash_slot(Millis(20_000)), Some(Duration::ZERO));
     }
 
     #[test]

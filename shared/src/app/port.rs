@@ -1,8 +1,10 @@
 //! What a host must supply so that links can be redeemed.
 
 use crate::call::{DataCall, OptionsFound};
+use crate::model::tally::{Admission, Entry};
 use crate::model::token::RecordKey;
 use crate::time::Millis;
+use std::time::Duration;
 
 /// Something could not be asked; the text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +33,15 @@ pub struct Rows {
     pub cacheable: bool,
 }
 
+/// What a gate says of its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The revision in force.
+    pub revision: u64,
+    /// Was the token opened as often as it may be?
+    pub spent: bool,
+}
+
 /// A host of the public path. Implementations decide whether their futures are `Send`.
 #[expect(async_fn_in_trait, reason = "used generically only: the concrete host decides about Send")]
 pub trait Host {
@@ -40,11 +51,25 @@ pub trait Host {
     /// Reads a record from Workers KV; may be old, may miss what exists.
     async fn read_record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable>;
 
-    /// Asks the token's gate for a lease: the revision in force, `None` when nobody knows the token.
-    async fn lease(&self, key: &RecordKey) -> Result<Option<u64>, Unreachable>;
+    /// Asks the token's gate for a lease, and tells it how often the token was opened here since the last time. `None` when
+    /// nobody knows the token.
+    async fn lease(&self, key: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable>;
 
     /// Reads the record from the token's gate: the one in force.
     async fn read_gate(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable>;
+
+    /// Counts a guess at the token's gate. `network` says from where, see [`crate::model::attempt::network`].
+    async fn attempt(&self, key: &RecordKey, network: &str) -> Result<Admission, Unreachable>;
+
+    /// Takes a guess back that was never compared.
+    async fn give_back(&self, key: &RecordKey, attempt: u64) -> Result<(), Unreachable>;
+
+    /// Lets a visitor in who has proved that they may open `revision`: counts it, and takes the guess back that was right.
+    async fn enter(&self, key: &RecordKey, revision: u64, attempt: Option<u64>)
+    -> Result<Entry, Unreachable>;
+
+    /// Waits.
+    async fn wait(&self, duration: Duration);
 
     /// Runs the widgets' queries. Equal calls at the same time run once.
     async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows>;

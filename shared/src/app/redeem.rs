@@ -1,12 +1,13 @@
 //! Redeeming a public link: open, resolve, execute, options (DESIGN.md, "A public request at the edge").
 
 use super::memory::{Loaded, Memory, RESULT_TTL, ResultKey};
-use super::port::{Host, NoRows, Unreachable};
+use super::port::{Host, Lease, NoRows, Unreachable};
 use crate::call::{DataCall, OptionsFound};
 use crate::error::Why;
 use crate::model::access;
 use crate::model::dashboard::View;
 use crate::model::filter::Choice;
+use crate::model::grant::Grant;
 use crate::model::lease::Standing;
 use crate::model::policy::{self, ChoiceSource, OptionSource};
 use crate::model::token::RecordKey;
@@ -43,21 +44,45 @@ pub struct Opened {
     /// Renew its lease in the background (see [`renew`]).
     pub renewal_due: bool,
     at: Millis,
+    spent: bool,
+    grant: Option<Grant>,
 }
 
 impl Opened {
-    /// What the token opens, if it still opens anything.
+    /// Must a visitor show a grant?
+    pub fn needs_grant(&self) -> bool {
+        self.loaded.record.is_strict()
+    }
+
+    /// The visitor's grant, if they have one.
+    #[must_use]
+    pub fn with_grant(self, grant: Option<Grant>) -> Self {
+        Self { grant, ..self }
+    }
+
+    /// What the token opens to this visitor.
+    ///
+    /// # Errors
+    /// [`Error::Dead`], [`Error::AuthRequired`].
+    pub fn live(&self) -> Result<&Live> {
+        access::decide(&self.loaded.record, self.grant.as_ref(), self.spent, self.at)
+    }
+
+    /// What the token opens to whoever can prove that they may.
     ///
     /// # Errors
     /// [`Error::Dead`].
-    pub fn live(&self) -> Result<&Live> {
-        access::decide(&self.loaded.record, self.at).map_err(Error::Dead)
+    pub fn locked(&self) -> Result<&Live> {
+        if self.spent {
+            return Err(Error::Dead(Why::Spent));
+        }
+        access::alive(&self.loaded.record, self.at).map_err(Error::Dead)
     }
 
     /// The dashboard that the token opens.
     ///
     /// # Errors
-    /// [`Error::Dead`].
+    /// As [`Self::live`].
     pub fn dashboard(&self) -> Result<(&Live, &View)> {
         let live = self.live()?;
         let TargetView::Dashboard(view) = &live.target;
@@ -67,67 +92,94 @@ impl Opened {
     /// The answer to a resolve, rendered once for each record by `render`.
     ///
     /// # Errors
-    /// [`Error::Dead`].
+    /// As [`Self::live`].
     pub fn resolved(&self, render: impl FnOnce(&Live, &View) -> Vec<u8>) -> Result<&[u8]> {
         let (live, view) = self.dashboard()?;
         Ok(self.loaded.resolved.get_or_init(|| render(live, view)))
     }
 
-    fn revision(&self) -> u64 {
+    /// The revision in force.
+    pub fn revision(&self) -> u64 {
         self.loaded.record.revision
     }
 }
 
 /// Finds the record of a token as it is in force now: from this isolate while its lease lasts, else
-/// confirmed by the token's gate, with KV read at the same time.
+/// confirmed by the token's gate, with KV read at the same time. A strict record has no lease: its gate is asked each
+/// time, and without the gate it is closed.
 ///
 /// # Errors
 /// [`Error::Dead`] when nobody knows the token, [`Error::Unavailable`] when the gate cannot be reached and no
 /// lease is left, or when the record is unreadable.
 pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
     let now = host.now();
-    let opened = |loaded, found| Opened { loaded, found, renewal_due: false, at: now };
-    match memory.record(key, now) {
-        Some((loaded, Standing::Fresh)) => Ok(opened(loaded, Found::Lease)),
+    let opened =
+        |loaded, found, spent| Opened { loaded, found, renewal_due: false, at: now, spent, grant: None };
+    match remembered(memory, key, now) {
+        Some((loaded, Standing::Fresh)) => Ok(opened(loaded, Found::Lease, false)),
         Some((loaded, Standing::Due)) => {
             let renewal_due = memory.claim_renewal(key, now);
-            Ok(Opened { renewal_due, ..opened(loaded, Found::Lease) })
+            Ok(Opened { renewal_due, ..opened(loaded, Found::Lease, false) })
         }
-        Some((loaded, standing @ (Standing::Grace | Standing::Over))) => match host.lease(key).await {
-            Ok(Some(revision)) if revision == loaded.record.revision => {
+        Some((loaded, standing @ (Standing::Grace | Standing::Over))) => match lease(host, memory, key).await
+        {
+            Ok(Some(Lease { revision, spent })) if revision == loaded.record.revision => {
                 memory.extend(key, revision, now);
-                Ok(opened(loaded, Found::Confirmed))
+                Ok(opened(loaded, Found::Confirmed, spent))
             }
-            Ok(Some(_)) => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate)),
+            Ok(Some(Lease { spent, .. })) => {
+                Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate, spent))
+            }
             Ok(None) => Err(forget(memory, key)),
-            Err(_) if standing == Standing::Grace => Ok(opened(loaded, Found::Grace)),
+            Err(_) if standing == Standing::Grace => Ok(opened(loaded, Found::Grace, false)),
             Err(unreachable) => Err(gate_is_down(&unreachable)),
         },
         None => {
-            let (record, lease) = join(host.read_record(key), host.lease(key)).await;
-            let revision = lease.map_err(|unreachable| gate_is_down(&unreachable))?;
-            let Some(revision) = revision else { return Err(forget(memory, key)) };
+            let (record, lease) = join(host.read_record(key), lease(host, memory, key)).await;
+            let lease = lease.map_err(|unreachable| gate_is_down(&unreachable))?;
+            let Some(Lease { revision, spent }) = lease else { return Err(forget(memory, key)) };
             // KV may be behind, or out of reach: the gate holds what is in force.
             let copy = record.ok().flatten().and_then(|json| Some((Record::parse(&json).ok()?, json.len())));
             match copy.filter(|(record, _)| record.revision == revision) {
-                Some((record, bytes)) => Ok(opened(memory.keep_record(key, record, bytes, now), Found::Kv)),
-                None => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate)),
+                Some((record, bytes)) => {
+                    Ok(opened(memory.keep_record(key, record, bytes, now), Found::Kv, spent))
+                }
+                None => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate, spent)),
             }
         }
     }
+}
+
+/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for.
+fn remembered(memory: &Memory, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
+    let (loaded, standing) = memory.record(key, now)?;
+    let standing = if loaded.record.is_strict() { Standing::Over } else { standing };
+    Some((loaded, standing))
 }
 
 /// Renews a lease in the background. A gate that cannot be reached is asked again by the next request.
 pub async fn renew(host: &impl Host, memory: &Memory, key: &RecordKey) {
     let now = host.now();
     let Some((loaded, _)) = memory.record(key, now) else { return };
-    match host.lease(key).await {
-        Ok(Some(revision)) if revision == loaded.record.revision => memory.extend(key, revision, now),
+    match lease(host, memory, key).await {
+        Ok(Some(Lease { revision, .. })) if revision == loaded.record.revision => {
+            memory.extend(key, revision, now);
+        }
         // A failed load leaves the old lease, which ends by itself.
         Ok(Some(_)) => drop(load_from_gate(host, memory, key, now).await),
         Ok(None) => memory.forget_record(key),
         Err(_) => {}
     }
+}
+
+/// Asks for a lease, and tells the gate of the openings that it has not heard of.
+async fn lease(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Option<Lease>, Unreachable> {
+    let opens = memory.take_opens(key);
+    let answer = host.lease(key, opens).await;
+    if answer.is_err() {
+        memory.keep_opens(key, opens);
+    }
+    answer
 }
 
 async fn load_from_gate(
@@ -191,18 +243,19 @@ pub async fn execute(
 ) -> Result<Redeemed> {
     match execute_once(host, memory, opened, asked).await {
         Err(Failed::OtherRevision) => {
-            let newer = look_again(host, memory, key).await?;
+            let newer = look_again(host, memory, key, opened).await?;
             execute_once(host, memory, &newer, asked).await.map_err(Failed::into_error)
         }
         other => other.map_err(Failed::into_error),
     }
 }
 
-/// The database is ahead of our lease, or the gate ahead of us: what is in force now.
-async fn look_again(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
+/// The database is ahead of our lease, or the gate ahead of us: what is in force now. The visitor's grant is judged by it.
+async fn look_again(host: &impl Host, memory: &Memory, key: &RecordKey, before: &Opened) -> Result<Opened> {
     let now = host.now();
     let loaded = load_from_gate(host, memory, key, now).await?;
-    Ok(Opened { loaded, found: Found::Gate, renewal_due: false, at: now })
+    let (spent, grant) = (before.spent, before.grant.clone());
+    Ok(Opened { loaded, found: Found::Gate, renewal_due: false, at: now, spent, grant })
 }
 
 async fn execute_once(
@@ -256,7 +309,7 @@ pub async fn options(
 ) -> Result<Options> {
     match options_once(host, memory, opened, slug, search).await {
         Err(Failed::OtherRevision) => {
-            let newer = look_again(host, memory, key).await?;
+            let newer = look_again(host, memory, key, opened).await?;
             options_once(host, memory, &newer, slug, search).await.map_err(Failed::into_error)
         }
         other => other.map_err(Failed::into_error),

@@ -3,6 +3,7 @@
 //! for whatever is dead (API.md 0.j).
 
 use super::{Answer, HTML};
+use crate::model::protection::Need;
 use crate::replica::{Live, TargetView};
 use askama::Template;
 
@@ -12,6 +13,12 @@ struct SharePage<'a> {
     title: &'a str,
     description: Option<&'a str>,
     organization: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "unlock.html")]
+struct UnlockPage {
+    password: bool,
 }
 
 #[derive(Template)]
@@ -33,6 +40,11 @@ pub fn share(live: &Live) -> Answer {
             organization: &live.organization.name,
         },
     )
+}
+
+/// What stands at a link until the visitor has done what it needs. Tells nothing of what it opens.
+pub fn unlock(need: Need) -> Answer {
+    page(200, &UnlockPage { password: need == Need::Password })
 }
 
 /// What stands at a link that opens nothing, and at every path that is no page.
@@ -71,7 +83,10 @@ mod tests {
 
     #[test]
     fn the_pages_need_no_inline_script_or_style() {
-        for answer in [share(&live_record(1).live.unwrap()), not_found(), unavailable()] {
+        let forms = [unlock(Need::Password), unlock(Need::Opening)];
+        for answer in
+            forms.into_iter().chain([share(&live_record(1).live.unwrap()), not_found(), unavailable()])
+        {
             let html = String::from_utf8(answer.body).unwrap();
             assert!(
                 !html.contains("<style") && !html.contains(" style=") && !html.contains("javascript:"),

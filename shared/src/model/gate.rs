@@ -6,7 +6,9 @@
 //! makes one gate dead and another live.
 
 use super::lease::LEASE;
+use crate::replica::Record;
 use crate::time::Millis;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Workers KV takes one write a second for a key.
@@ -15,7 +17,7 @@ pub const KV_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 pub const KV_RETRY_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a gate keeps in its storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     /// Revision in force.
     pub revision: u64,
@@ -25,6 +27,35 @@ pub struct Stored {
     pub flush_not_before: Millis,
     /// Failed writes since the last good one.
     pub failures: u32,
+    /// Is every read of what is in force checked here? Then nobody serves it under a lease.
+    pub strict: bool,
+    /// How often its token may be opened.
+    pub max_access_count: Option<u64>,
+    /// Leases on what was in force before are over from this instant on.
+    pub drained_at: Millis,
+}
+
+/// What a gate must know of a record without reading it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// The record's revision.
+    pub revision: u64,
+    /// See [`Stored::strict`].
+    pub strict: bool,
+    /// See [`Stored::max_access_count`].
+    pub max_access_count: Option<u64>,
+}
+
+impl Announced {
+    /// Of a record.
+    pub fn of(record: &Record) -> Self {
+        let live = record.live.as_ref();
+        Self {
+            revision: record.revision,
+            strict: record.is_strict(),
+            max_access_count: live.and_then(|live| live.protection.max_access_count),
+        }
+    }
 }
 
 /// What a gate's instance knows only while it lives.
@@ -37,10 +68,15 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// How long from `now` some isolate may still serve under a lease that it holds.
-    pub fn drain(&self, now: Millis) -> Duration {
+    /// How long from `now` some isolate may still serve under a lease that it holds: on what is in force, or on what
+    /// was before it.
+    pub fn drain(&self, stored: &Stored, now: Millis) -> Duration {
+        let earlier = stored.drained_at.since(now);
+        if stored.strict {
+            return earlier;
+        }
         let last = self.leased_at.unwrap_or(self.started_at).max(self.started_at);
-        LEASE.saturating_sub(now.since(last))
+        LEASE.saturating_sub(now.since(last)).max(earlier)
     }
 }
 
@@ -56,13 +92,29 @@ pub struct Pushed {
 }
 
 /// Takes a pushed revision. A gate that held nothing has handed out no lease, so nothing drains.
-pub fn push(stored: Option<&Stored>, memory: &Memory, revision: u64, now: Millis) -> Pushed {
+pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Millis) -> Pushed {
+    let Announced { revision, strict, max_access_count } = pushed;
     let Some(old) = stored else {
-        let taken = Stored { revision, flushed_revision: 0, flush_not_before: now, failures: 0 };
+        let taken = Stored {
+            revision,
+            flushed_revision: 0,
+            flush_not_before: now,
+            failures: 0,
+            strict,
+            max_access_count,
+            drained_at: now,
+        };
         return Pushed { revision, taken: Some(taken), drain: Duration::ZERO };
     };
-    let taken = (revision > old.revision).then(|| Stored { revision, ..old.clone() });
-    Pushed { revision: revision.max(old.revision), taken, drain: memory.drain(now) }
+    let drain = memory.drain(old, now);
+    let taken = (revision > old.revision).then(|| Stored {
+        revision,
+        strict,
+        max_access_count,
+        drained_at: now.plus(drain),
+        ..old.clone()
+    });
+    Pushed { revision: revision.max(old.revision), taken, drain }
 }
 
 /// What to do about the KV copy.
@@ -112,12 +164,16 @@ mod tests {
 
     const MEMORY: Memory = Memory { started_at: Millis(0), leased_at: None };
 
+    fn announced(revision: u64, strict: bool) -> Announced {
+        Announced { revision, strict, max_access_count: None }
+    }
+
     fn first(revision: u64) -> Stored {
-        push(None, &MEMORY, revision, Millis(0)).taken.unwrap()
+        push(None, &MEMORY, announced(revision, false), Millis(0)).taken.unwrap()
     }
 
     fn next(stored: &Stored, revision: u64, now: Millis) -> Option<Stored> {
-        push(Some(stored), &MEMORY, revision, now).taken
+        push(Some(stored), &MEMORY, announced(revision, false), now).taken
     }
 
     #[test]
@@ -126,13 +182,17 @@ mod tests {
         assert_eq!(next(&first, 3, Millis(1)), None);
         assert_eq!(next(&first, 2, Millis(1)), None);
         assert_eq!(next(&first, 4, Millis(1)).unwrap().revision, 4);
-        assert_eq!(push(Some(&first), &MEMORY, 2, Millis(1)).revision, 3, "tells what is in force");
+        assert_eq!(
+            push(Some(&first), &MEMORY, announced(2, false), Millis(1)).revision,
+            3,
+            "tells what is in force"
+        );
     }
 
     #[test]
     fn an_empty_gate_has_nothing_to_drain() {
-        assert_eq!(push(None, &MEMORY, 1, Millis(0)).drain, Duration::ZERO);
-        assert_eq!(push(Some(&first(1)), &MEMORY, 2, Millis(0)).drain, LEASE);
+        assert_eq!(push(None, &MEMORY, announced(1, false), Millis(0)).drain, Duration::ZERO);
+        assert_eq!(push(Some(&first(1)), &MEMORY, announced(2, false), Millis(0)).drain, LEASE);
     }
 
     #[test]
@@ -160,12 +220,31 @@ mod tests {
 
     #[test]
     fn drain_covers_leases_of_this_instance_and_the_one_before() {
-        let fresh = Memory { started_at: Millis(1_000), leased_at: None };
-        assert_eq!(fresh.drain(Millis(1_000)), LEASE);
-        assert_eq!(fresh.drain(Millis(3_000)), Duration::ZERO);
+        let (stored, fresh) = (first(1), Memory { started_at: Millis(1_000), leased_at: None });
+        assert_eq!(fresh.drain(&stored, Millis(1_000)), LEASE);
+        assert_eq!(fresh.drain(&stored, Millis(3_000)), Duration::ZERO);
         let leased = Memory { leased_at: Some(Millis(9_500)), ..fresh };
-        assert_eq!(leased.drain(Millis(10_000)), Duration::from_millis(1_500));
-        assert_eq!(leased.drain(Millis(60_000)), Duration::ZERO);
+        assert_eq!(leased.drain(&stored, Millis(10_000)), Duration::from_millis(1_500));
+        assert_eq!(leased.drain(&stored, Millis(60_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_strict_revision_waits_only_for_leases_on_the_one_before() {
+        let memory = Memory { started_at: Millis(0), leased_at: Some(Millis(9_500)) };
+        let protect = push(Some(&first(1)), &memory, announced(2, true), Millis(10_000));
+        assert_eq!(protect.drain, Duration::from_millis(1_500));
+        let protected = protect.taken.unwrap();
+        let soon = push(Some(&protected), &memory, announced(3, false), Millis(10_500));
+        assert_eq!(soon.drain, Duration::from_secs(1), "somebody may still hold a lease on revision 1");
+        let restarted = Memory { started_at: Millis(10_400), leased_at: None };
+        assert_eq!(
+            push(Some(&protected), &restarted, announced(3, false), Millis(10_500)).drain,
+            Duration::from_secs(1)
+        );
+        assert_eq!(
+            push(Some(&protected), &memory, announced(3, false), Millis(11_500)).drain,
+            Duration::ZERO
+        );
     }
 
     proptest! {
@@ -173,7 +252,7 @@ mod tests {
         fn whatever_the_order_the_newest_revision_wins(revisions in prop::collection::vec(1_u64..50, 1..40)) {
             let mut stored = None;
             for revision in &revisions {
-                stored = push(stored.as_ref(), &MEMORY, *revision, Millis(0)).taken.or(stored);
+                stored = push(stored.as_ref(), &MEMORY, announced(*revision, false), Millis(0)).taken.or(stored);
             }
             prop_assert_eq!(stored.unwrap().revision, *revisions.iter().max().unwrap());
         }

@@ -2,7 +2,10 @@
 //! (DESIGN.md, "One share, five dialects").
 
 use super::filter::Filter;
+use super::limits::Limits;
+use super::password::Hashed;
 use super::policy::{DefaultMode, Policy, Rules};
+use super::protection::Protection;
 use crate::time::Millis;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,8 @@ use uuid::Uuid;
 
 /// Longest name of a share, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
+/// Largest `max_access_count`.
+pub const MAX_ACCESS_COUNT: u64 = 1_000_000_000;
 
 /// How a share is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +68,10 @@ pub struct Share {
     pub rules: Rules,
     /// The rules no longer fit what the share opens, so it opens nothing until either is changed.
     pub closed: bool,
+    /// What visitors must do first.
+    pub protection: Protection,
+    /// Dead before this instant.
+    pub not_before: Option<Millis>,
     /// Dead from this instant on.
     pub expires_at: Option<Millis>,
     /// When the share was made.
@@ -78,8 +87,12 @@ pub struct Share {
 pub struct Amendment {
     /// New name.
     pub name: Option<String>,
+    /// New beginning; the inner `None` removes it.
+    pub not_before: Option<Option<Millis>>,
     /// New expiry; the inner `None` removes it.
     pub expires_at: Option<Option<Millis>>,
+    /// How often a token may be opened; the inner `None` removes it.
+    pub max_access_count: Option<Option<u64>>,
     /// New policies, in place of all old ones.
     pub policies: Option<Vec<Policy>>,
     /// New mode of filters without a policy.
@@ -94,7 +107,7 @@ impl Amendment {
 }
 
 impl Share {
-    /// Gives the share a new token; the old one is dead. Name, rules and expiry stay.
+    /// Gives the share a new token; the old one is dead. Name, rules, password and expiry stay.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the share is revoked.
@@ -119,12 +132,18 @@ impl Share {
         true
     }
 
-    /// Changes name, expiry or rules; `filters` are those of what the share opens.
+    /// Changes name, times, count or rules; `filters` are those of what the share opens, `limits` the organization's.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the share is revoked, [`Error::Invalid`] for a bad name, an expiry that has passed, or
-    /// rules that do not fit the filters.
-    pub fn amend(&mut self, change: Amendment, filters: &[Filter], now: Millis) -> Result<()> {
+    /// [`Error::Conflict`] when the share is revoked, [`Error::Invalid`] for a bad name, an expiry that has passed, rules
+    /// that do not fit the filters, or what the organization does not allow.
+    pub fn amend(
+        &mut self,
+        change: Amendment,
+        filters: &[Filter],
+        limits: &Limits,
+        now: Millis,
+    ) -> Result<()> {
         self.must_be_live()?;
         let mut amended = self.clone();
         if change.changes_rules() {
@@ -137,12 +156,49 @@ impl Share {
             check_name(&name)?;
             amended.name = name;
         }
+        if let Some(not_before) = change.not_before {
+            amended.not_before = not_before;
+        }
         if let Some(expires_at) = change.expires_at {
             check_expiry(expires_at, now)?;
+            limits.check_expiry(expires_at, now)?;
             amended.expires_at = expires_at;
+        }
+        if change.not_before.is_some() || change.expires_at.is_some() {
+            check_order(amended.not_before, amended.expires_at)?;
+        }
+        if let Some(max_access_count) = change.max_access_count {
+            check_max_access_count(max_access_count)?;
+            limits.check_max_access_count(max_access_count)?;
+            amended.protection.max_access_count = max_access_count;
         }
         amended.revision += 1;
         *self = amended;
+        Ok(())
+    }
+
+    /// Sets the password, or removes it. Whoever is in must give the new one; guesses are counted anew.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the share is revoked, or when the organization demands a password.
+    pub fn set_password(&mut self, password: Option<Hashed>, limits: &Limits) -> Result<()> {
+        self.must_be_live()?;
+        limits.check_password(password.is_some())?;
+        self.protection.password = password;
+        self.protection.version += 1;
+        self.protection.resets += 1;
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Has the guesses of the password counted anew.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the share is revoked.
+    pub fn reset_attempts(&mut self) -> Result<()> {
+        self.must_be_live()?;
+        self.protection.resets += 1;
+        self.revision += 1;
         Ok(())
     }
 
@@ -186,6 +242,32 @@ pub fn check_expiry(expires_at: Option<Millis>, now: Millis) -> Result<()> {
     }
 }
 
+/// A share ends after it has begun.
+///
+/// # Errors
+/// [`Error::Invalid`] at `/not_before`.
+pub fn check_order(not_before: Option<Millis>, expires_at: Option<Millis>) -> Result<()> {
+    match (not_before, expires_at) {
+        (Some(begin), Some(end)) if begin >= end => {
+            Err(Error::invalid("/not_before", "must be before expires_at"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A count is at least 1.
+///
+/// # Errors
+/// [`Error::Invalid`] at `/max_access_count`.
+pub fn check_max_access_count(max_access_count: Option<u64>) -> Result<()> {
+    match max_access_count {
+        Some(count) if !(1..=MAX_ACCESS_COUNT).contains(&count) => {
+            Err(Error::invalid("/max_access_count", "must be 1 to 1,000,000,000"))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +286,8 @@ mod tests {
             key_epoch: "aa".into(),
             rules: Rules::default(),
             closed: false,
+            protection: Protection::default(),
+            not_before: None,
             expires_at: None,
             created_at: Millis(0),
             issued_at: Millis(0),
@@ -234,7 +318,7 @@ mod tests {
         let revoked = share.clone();
         assert!(!share.revoke(Millis(6)));
         assert!(share.rotate([1; 16], "bb", Millis(7)).is_err());
-        assert!(share.amend(Amendment::default(), &[], Millis(7)).is_err());
+        assert!(share.amend(Amendment::default(), &[], &Limits::default(), Millis(7)).is_err());
         assert_eq!(share, revoked);
     }
 
@@ -242,11 +326,58 @@ mod tests {
     fn an_expiry_lies_in_the_future() {
         let mut share = share();
         let expiry = |at| Amendment { expires_at: Some(Some(Millis(at))), ..Amendment::default() };
-        assert!(share.amend(expiry(10), &[], Millis(10)).is_err());
-        assert!(share.amend(expiry(11), &[], Millis(10)).is_ok());
+        assert!(share.amend(expiry(10), &[], &Limits::default(), Millis(10)).is_err());
+        assert!(share.amend(expiry(11), &[], &Limits::default(), Millis(10)).is_ok());
         assert_eq!(share.expires_at, Some(Millis(11)));
-        share.amend(Amendment { expires_at: Some(None), ..Amendment::default() }, &[], Millis(10)).unwrap();
+        share
+            .amend(
+                Amendment { expires_at: Some(None), ..Amendment::default() },
+                &[],
+                &Limits::default(),
+                Millis(10),
+            )
+            .unwrap();
         assert_eq!(share.expires_at, None);
+    }
+
+    #[test]
+    fn a_share_begins_before_it_ends() {
+        let mut share = share();
+        let times = |begin: Option<i64>, end: Option<i64>| Amendment {
+            not_before: begin.map(|at| Some(Millis(at))),
+            expires_at: end.map(|at| Some(Millis(at))),
+            ..Amendment::default()
+        };
+        let mut amend = |change| share.amend(change, &[], &Limits::default(), Millis(10));
+        assert!(amend(times(Some(20), Some(20))).is_err());
+        assert!(amend(times(Some(20), Some(21))).is_ok());
+        assert!(amend(times(Some(21), None)).is_err());
+        assert!(amend(times(None, Some(15))).is_err());
+        assert!(amend(times(Some(5), None)).is_ok());
+    }
+
+    #[test]
+    fn a_password_begins_a_version_and_counts_guesses_anew() {
+        let mut share = share();
+        let hashed = Hashed { hash: "x".into(), key_epoch: "aa".into() };
+        share.set_password(Some(hashed.clone()), &Limits::default()).unwrap();
+        assert_eq!((share.protection.version, share.protection.resets, share.revision), (1, 1, 2));
+        share.rotate([1; 16], "bb", Millis(5)).unwrap();
+        assert_eq!(share.protection.password, Some(hashed), "a rotation keeps it");
+        share.reset_attempts().unwrap();
+        assert_eq!((share.protection.version, share.protection.resets), (1, 2));
+        share.set_password(None, &Limits::default()).unwrap();
+        assert_eq!((share.protection.version, share.protection.need()), (2, None));
+        let demanding = Limits { password_required: true, ..Limits::default() };
+        assert!(matches!(share.set_password(None, &demanding), Err(Error::Conflict(_))));
+    }
+
+    #[test]
+    fn counts_are_bounded() {
+        for (count, good) in [(0, false), (1, true), (MAX_ACCESS_COUNT, true), (MAX_ACCESS_COUNT + 1, false)]
+        {
+            assert_eq!(check_max_access_count(Some(count)).is_ok(), good, "{count}");
+        }
     }
 
     #[test]
@@ -263,10 +394,10 @@ mod tests {
         let change =
             Amendment { name: Some("New".into()), policies: Some(vec![policy]), ..Amendment::default() };
         let before = share.clone();
-        assert!(matches!(share.amend(change, &[], Millis(1)), Err(Error::Invalid(_))));
+        assert!(matches!(share.amend(change, &[], &Limits::default(), Millis(1)), Err(Error::Invalid(_))));
         assert_eq!(share, before);
         let closed = Amendment { default_mode: Some(DefaultMode::Disabled), ..Amendment::default() };
-        share.amend(closed, &[], Millis(1)).unwrap();
+        share.amend(closed, &[], &Limits::default(), Millis(1)).unwrap();
         assert_eq!((share.rules.default_mode, share.revision), (DefaultMode::Disabled, 2));
     }
 

@@ -25,6 +25,7 @@ const SECRETS: &str = "secrets.env";
 pub(crate) struct State {
     folder: PathBuf,
     root_key: String,
+    previous_root_key: Option<String>,
     _lock: File,
 }
 
@@ -56,7 +57,8 @@ impl State {
             fs::create_dir_all(folder.join(part))?;
         }
         let root_key = secrets::root_key(&folder.join(SECRETS))?;
-        Ok(Self { folder, root_key, _lock: lock })
+        let previous_root_key = secrets::previous_root_key(&folder.join(SECRETS))?;
+        Ok(Self { folder, root_key, previous_root_key, _lock: lock })
     }
 
     /// The control plane's SQLite database.
@@ -90,6 +92,11 @@ impl State {
     /// 32 bytes in hex.
     pub(crate) fn root_key(&self) -> &str {
         &self.root_key
+    }
+
+    /// See [`secrets::previous_root_key`].
+    pub(crate) fn previous_root_key(&self) -> Option<&str> {
+        self.previous_root_key.as_deref()
     }
 
     /// `dev.json`, for programs that want to use what runs.

@@ -1,98 +1,9 @@
 use super::*;
-use crate::app::port::Rows;
-use crate::model::filter::Choice;
+use crate::app::fake::{Fake, key, run};
 use crate::model::lease::{GRACE, LEASE};
+use crate::model::protection::{Need, Protection};
 use crate::replica::tests::live_record;
 use serde_json::json;
-use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
-/// A host in memory that counts what it is asked and can fail.
-#[derive(Default)]
-struct Fake {
-    now: Cell<i64>,
-    kv: RefCell<Option<Vec<u8>>>,
-    gate: RefCell<Option<Record>>,
-    kv_down: Cell<bool>,
-    gate_down: Cell<bool>,
-    origin: RefCell<Option<NoRows>>,
-    uncacheable: Cell<bool>,
-    calls: RefCell<Vec<&'static str>>,
-}
-
-impl Fake {
-    fn serving(record: Record) -> Self {
-        Self { kv: RefCell::new(Some(record.to_json())), gate: RefCell::new(Some(record)), ..Self::default() }
-    }
-
-    fn later(&self, duration: Duration) {
-        self.now.set(self.now.get() + i64::try_from(duration.as_millis()).unwrap());
-    }
-
-    fn asked(&self) -> Vec<&'static str> {
-        self.calls.take()
-    }
-
-    fn count(&self, call: &'static str) {
-        self.calls.borrow_mut().push(call);
-    }
-
-    fn gate_answer<T>(&self, answer: T) -> Result<T, Unreachable> {
-        if self.gate_down.get() { Err(Unreachable("gate down".into())) } else { Ok(answer) }
-    }
-
-    fn origin_answer<T>(&self, answer: T) -> Result<T, NoRows> {
-        self.origin.borrow().clone().map_or(Ok(answer), Err)
-    }
-}
-
-type Result<T, E = Error> = std::result::Result<T, E>;
-
-impl Host for Fake {
-    fn now(&self) -> Millis {
-        Millis(self.now.get())
-    }
-
-    async fn read_record(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
-        self.count("kv");
-        if self.kv_down.get() { Err(Unreachable("kv down".into())) } else { Ok(self.kv.borrow().clone()) }
-    }
-
-    async fn lease(&self, _: &RecordKey) -> Result<Option<u64>, Unreachable> {
-        self.count("lease");
-        self.gate_answer(self.gate.borrow().as_ref().map(|record| record.revision))
-    }
-
-    async fn read_gate(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
-        self.count("gate");
-        self.gate_answer(self.gate.borrow().as_ref().map(Record::to_json))
-    }
-
-    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
-        self.count("execute");
-        let json = format!("{{\"revision\":{}}}", call.revision).into_bytes();
-        self.origin_answer(Rows { json, cacheable: !self.uncacheable.get() })
-    }
-
-    async fn options(&self, _: &DataCall) -> Result<OptionsFound, NoRows> {
-        self.count("options");
-        self.origin_answer(OptionsFound { options: vec![Choice { label: "A".into(), value: json!("a") }] })
-    }
-}
-
-/// Runs a future whose host never waits.
-fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("the host in memory never waits"),
-    }
-}
-
-fn key() -> RecordKey {
-    RecordKey::parse(&"a".repeat(32)).unwrap()
-}
 
 fn found(host: &Fake, memory: &Memory) -> Result<(Found, u64)> {
     run(open(host, memory, &key())).map(|opened| (opened.found, opened.revision()))
@@ -287,4 +198,71 @@ fn found_options_are_kept_for_equal_searches() {
         assert!(matches!(options, Ok(Options::Found(found)) if found.options.len() == 1));
     }
     assert_eq!(host.asked(), ["options", "options"]);
+}
+
+fn counted_record(revision: u64) -> Record {
+    let mut record = live_record(revision);
+    record.live.as_mut().unwrap().protection =
+        Protection { version: 1, max_access_count: Some(2), ..Protection::default() };
+    record
+}
+
+#[test]
+fn a_strict_record_asks_its_gate_each_time_and_is_closed_without_it() {
+    let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
+    assert_eq!(found(&host, &memory), Ok((Found::Kv, 3)));
+    host.asked();
+    assert_eq!(found(&host, &memory), Ok((Found::Confirmed, 3)));
+    assert_eq!(host.asked(), ["lease"]);
+    host.gate_down.set(true);
+    assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))));
+}
+
+#[test]
+fn a_record_that_becomes_strict_is_seen_when_the_lease_ends() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    *host.gate.borrow_mut() = Some(counted_record(4));
+    host.later(LEASE);
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    assert!(opened.needs_grant());
+    assert_eq!(opened.live().err(), Some(Error::AuthRequired(Need::Opening)));
+}
+
+#[test]
+fn a_grant_opens_and_rows_are_read_under_it() {
+    let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
+    let open = || run(open(&host, &memory, &key())).unwrap();
+    let refused = run(execute(&host, &memory, &key(), &open(), &Map::new()));
+    assert_eq!(refused, Err(Error::AuthRequired(Need::Opening)));
+    assert!(!host.asked().contains(&"execute"));
+    let grant = Grant { share: uuid::Uuid::from_u128(2), generation: 1, version: 1 };
+    let granted = open().with_grant(Some(grant));
+    assert!(run(execute(&host, &memory, &key(), &granted, &Map::new())).is_ok());
+}
+
+#[test]
+fn a_grant_is_judged_again_when_the_share_changed_meanwhile() {
+    let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
+    let grant = Grant { share: uuid::Uuid::from_u128(2), generation: 1, version: 1 };
+    let granted = run(open(&host, &memory, &key())).unwrap().with_grant(Some(grant));
+    let mut newer = counted_record(4);
+    newer.live.as_mut().unwrap().protection.version = 2;
+    *host.gate.borrow_mut() = Some(newer);
+    *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
+    let refused = run(execute(&host, &memory, &key(), &granted, &Map::new()));
+    assert_eq!(refused, Err(Error::AuthRequired(Need::Opening)));
+}
+
+#[test]
+fn the_gate_is_told_of_openings_with_the_next_lease() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    found(&host, &memory).unwrap();
+    assert!(memory.count_open(&key()));
+    memory.count_open(&key());
+    host.gate_down.set(true);
+    run(renew(&host, &memory, &key()));
+    host.gate_down.set(false);
+    run(renew(&host, &memory, &key()));
+    assert_eq!(host.tally.borrow().usage.opens, 2);
 }

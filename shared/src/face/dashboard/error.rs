@@ -1,6 +1,7 @@
 //! The dialect's one table from [`Error`] to status, code and words. API.md 1.30-1.35, X10.
 
 use crate::face::Answer;
+use crate::model::protection::Need;
 use crate::{Error, error::Flaw};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -18,6 +19,10 @@ pub struct ErrorOut<'a> {
     /// For whoever asks the operator about it; the same as in `X-Request-Id`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub request_id: &'a str,
+    /// What the visitor must do first: `password`, or `opening` (a deliberate act, which is counted).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub requires: Option<&'static str>,
     /// The parameter that broke a rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
@@ -44,7 +49,8 @@ pub struct FlawOut<'a> {
 pub const fn classify(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Dead(_) => (401, "TOKEN_INVALID"),
-        Error::AuthRequired => (401, "AUTH_REQUIRED"),
+        Error::AuthRequired(_) => (401, "AUTH_REQUIRED"),
+        Error::WrongPassword => (401, "PASSWORD_INVALID"),
         Error::Unauthenticated => (401, "UNAUTHORIZED"),
         Error::Policy { .. } => (400, "SHARE_FILTER_POLICY_VIOLATION"),
         Error::FilterDisabled { .. } => (403, "FILTER_DISABLED_BY_POLICY"),
@@ -67,7 +73,11 @@ pub const fn classify(error: &Error) -> (u16, &'static str) {
 fn words(error: &Error) -> Cow<'_, str> {
     match error {
         Error::Dead(_) => "This link is not valid or has expired.".into(),
-        Error::AuthRequired => "This share requires external authentication.".into(),
+        Error::AuthRequired(Need::Password) => "This link needs a password.".into(),
+        Error::AuthRequired(Need::Opening) => {
+            "This link opens only on purpose: each opening is counted.".into()
+        }
+        Error::WrongPassword => "That is not the password.".into(),
         Error::Unauthenticated => "Missing or invalid API key.".into(),
         Error::Policy { slug, message } if slug.is_empty() => format!("The request {message}.").into(),
         Error::Policy { slug, message } => format!("Parameter \"{slug}\" {message}.").into(),
@@ -100,10 +110,17 @@ pub fn render(error: &Error, request_id: &str) -> Answer {
         Error::Invalid(flaws) => (None, flaws.as_slice()),
         _ => (None, [].as_slice()),
     };
+    let requires = match error {
+        Error::AuthRequired(Need::Password) => Some("password"),
+        Error::AuthRequired(Need::Opening) => Some("opening"),
+        _ => None,
+    };
     let errors =
         flaws.iter().map(|flaw| FlawOut { instance_path: &flaw.pointer, message: &flaw.message }).collect();
-    let answer =
-        Answer::json(status, &ErrorOut { error: words(error), error_code, request_id, filter_slug, errors });
+    let answer = Answer::json(
+        status,
+        &ErrorOut { error: words(error), error_code, request_id, requires, filter_slug, errors },
+    );
     match error {
         Error::Throttled { retry_after } => answer.with("retry-after", seconds(*retry_after)),
         Error::Unavailable(_) => answer.with("retry-after", "2"),
@@ -132,13 +149,24 @@ mod tests {
 
     #[test]
     fn all_dead_links_look_the_same() {
-        for why in [Why::Forged, Why::Unknown, Why::Revoked, Why::Expired, Why::Early, Why::OtherTarget] {
+        for why in
+            [Why::Forged, Why::Unknown, Why::Revoked, Why::Expired, Why::Early, Why::Spent, Why::OtherTarget]
+        {
             check(
                 &Error::Dead(why),
                 401,
                 r#"{"error":"This link is not valid or has expired.","error_code":"TOKEN_INVALID","request_id":"req_1"}"#,
             );
         }
+    }
+
+    #[test]
+    fn a_protected_link_tells_only_what_it_needs() {
+        check(
+            &Error::AuthRequired(Need::Password),
+            401,
+            r#"{"error":"This link needs a password.","error_code":"AUTH_REQUIRED","request_id":"req_1","requires":"password"}"#,
+        );
     }
 
     #[test]

@@ -3,15 +3,28 @@
 use crate::face::{MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::Definition;
 use crate::model::filter::Filter;
+use crate::model::limits::Limits;
+use crate::model::password::Typed;
 use crate::model::policy::{DefaultMode, Policy, Rules};
 use crate::model::share::{
-    Amendment, Share, ShareType, State, Target, check_expiry, check_name, check_rules,
+    Amendment, Share, ShareType, Target, check_expiry, check_max_access_count, check_name, check_order,
+    check_rules,
 };
+use crate::model::usage::Usage;
 use crate::time::Millis;
 use crate::{Error, Result, json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
+
+mod bulk;
+mod filter;
+mod preview;
+
+pub use bulk::{BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES};
+pub use filter::{ProtectionKind, ShareFilter, ShareStatus};
+pub use preview::{PreviewIn, PreviewOut, PreviewWidget, Unnarrowed};
 
 /// Reads a JSON body of one of the types here, of at most [`MAX_BODY_BYTES`]; see [`parse_within`].
 ///
@@ -36,8 +49,11 @@ pub fn parse_within<T: DeserializeOwned>(
     if !is_json(content_type) {
         return Err(Error::UnsupportedMediaType);
     }
-    let value = serde_json::Value::Object(json::parse_object(body)?);
-    serde_path_to_error::deserialize(value)
+    read(json::parse_object(body)?)
+}
+
+fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T> {
+    serde_path_to_error::deserialize(Value::Object(fields))
         .map_err(|error| Error::invalid(pointer(error.path()), error.into_inner().to_string()))
 }
 
@@ -61,9 +77,19 @@ pub struct ShareIn {
     pub name: String,
     /// Only `link`.
     pub share_type: ShareType,
-    /// RFC 3339, in the future; absent or null for none.
+    /// RFC 3339; the link is dead before it. Absent or null for now.
+    #[serde(default)]
+    pub not_before: Option<String>,
+    /// RFC 3339, in the future; absent or null for the organization's default, or none.
     #[serde(default)]
     pub expires_at: Option<String>,
+    /// How often the link may be opened, over all visitors; absent or null for the organization's default, or any number.
+    #[serde(default)]
+    pub max_access_count: Option<u64>,
+    /// Visitors must give it: 1 to 128 bytes. Never shown again.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, write_only))]
+    pub password: Option<Typed>,
     /// What viewers may do with the filters, at most one policy for each.
     #[serde(default)]
     pub share_filter_policies: Vec<Policy>,
@@ -72,19 +98,53 @@ pub struct ShareIn {
     pub default_mode: DefaultMode,
 }
 
+/// A share that is about to be made: a body that was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewShare {
+    /// See [`ShareIn`].
+    pub name: String,
+    /// See [`ShareIn`].
+    pub share_type: ShareType,
+    /// See [`ShareIn`].
+    pub not_before: Option<Millis>,
+    /// See [`ShareIn`].
+    pub expires_at: Option<Millis>,
+    /// See [`ShareIn`].
+    pub max_access_count: Option<u64>,
+    /// See [`ShareIn`].
+    pub rules: Rules,
+}
+
 impl ShareIn {
-    /// Name, expiry and rules, checked; `filters` are those of the dashboard.
+    /// Everything but the password, checked; `filters` are those of the dashboard, `limits` the organization's.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the field.
-    pub fn check(self, filters: &[Filter], now: Millis) -> Result<(String, Option<Millis>, Rules)> {
+    /// [`Error::Invalid`] naming the field, [`Error::Conflict`] when a password is missing that must be there.
+    pub fn check(self, filters: &[Filter], limits: &Limits, now: Millis) -> Result<NewShare> {
         check_name(&self.name)?;
-        let expires_at = self.expires_at.as_deref().map(instant).transpose()?;
+        let not_before = self.not_before.as_deref().map(|text| instant("/not_before", text)).transpose()?;
+        let expires_at = self.expires_at.as_deref().map(|text| instant("/expires_at", text)).transpose()?;
         check_expiry(expires_at, now)?;
+        let expires_at = limits.expiry(expires_at, now)?;
+        check_order(not_before, expires_at)?;
+        check_max_access_count(self.max_access_count)?;
+        let max_access_count = limits.count(self.max_access_count)?;
+        limits.check_password(self.password.is_some())?;
         let rules = Rules { default_mode: self.default_mode, policies: self.share_filter_policies };
         check_rules(&rules, filters)?;
-        Ok((self.name, expires_at, rules))
+        let Self { name, share_type, .. } = self;
+        Ok(NewShare { name, share_type, not_before, expires_at, max_access_count, rules })
     }
+}
+
+/// Body of `PUT /api/v1/dashboard-shares/:id/password`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PasswordIn {
+    /// 1 to 128 bytes, neither trimmed nor otherwise changed but for Unicode's normal form.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, write_only))]
+    pub password: Typed,
 }
 
 /// Body of `PATCH /api/v1/dashboard-shares/:id`; what is absent stays.
@@ -95,10 +155,18 @@ pub struct SharePatchIn {
     /// 1 to 200 characters.
     #[serde(default)]
     pub name: Option<String>,
+    /// RFC 3339; null removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub not_before: Option<Option<String>>,
     /// RFC 3339, in the future; null removes it.
     #[serde(default, deserialize_with = "present")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub expires_at: Option<Option<String>>,
+    /// How often a link may be opened, those before included; null removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub max_access_count: Option<Option<u64>>,
     /// In place of all old ones.
     #[serde(default)]
     pub share_filter_policies: Option<Vec<Policy>>,
@@ -109,9 +177,9 @@ pub struct SharePatchIn {
 
 /// Tells null (`Some(None)`) from absent (`None`).
 #[expect(clippy::option_option, reason = "a patch has three states: absent, null and a value")]
-fn present<'de, D: Deserializer<'de>>(
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
-) -> std::result::Result<Option<Option<String>>, D::Error> {
+) -> std::result::Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -124,21 +192,28 @@ impl SharePatchIn {
         if self == Self::default() {
             return Err(Error::invalid(
                 "",
-                "changes nothing: give name, expires_at, share_filter_policies or default_mode",
+                "changes nothing: give name, not_before, expires_at, max_access_count, share_filter_policies or \
+                    default_mode",
             ));
         }
-        let expires_at = match self.expires_at {
-            None => None,
-            Some(None) => Some(None),
-            Some(Some(text)) => Some(Some(instant(&text)?)),
-        };
-        let (policies, default_mode) = (self.share_filter_policies, self.default_mode);
-        Ok(Amendment { name: self.name, expires_at, policies, default_mode })
+        Ok(Amendment {
+            name: self.name,
+            not_before: optional_instant("/not_before", self.not_before)?,
+            expires_at: optional_instant("/expires_at", self.expires_at)?,
+            max_access_count: self.max_access_count,
+            policies: self.share_filter_policies,
+            default_mode: self.default_mode,
+        })
     }
 }
 
-fn instant(text: &str) -> Result<Millis> {
-    Millis::parse_rfc3339(text).ok_or_else(|| Error::invalid("/expires_at", "must be an RFC 3339 date-time"))
+#[expect(clippy::option_option, reason = "a patch has three states: absent, null and a value")]
+fn optional_instant(pointer: &str, text: Option<Option<String>>) -> Result<Option<Option<Millis>>> {
+    text.map(|text| text.map(|text| instant(pointer, &text)).transpose()).transpose()
+}
+
+fn instant(pointer: &str, text: &str) -> Result<Millis> {
+    Millis::parse_rfc3339(text).ok_or_else(|| Error::invalid(pointer, "must be an RFC 3339 date-time"))
 }
 
 /// A share, as its owner sees it. The token is derived anew for each answer; no store holds it.
@@ -153,9 +228,8 @@ pub struct ShareOut {
     pub name: String,
     /// Always `link` here.
     pub share_type: ShareType,
-    /// `active`, `expired`, `revoked`, or `closed`: its policies no longer fit the dashboard, so it opens nothing until
-    /// either is changed.
-    pub status: String,
+    /// Does its link open it?
+    pub status: ShareStatus,
     /// Null when the share is revoked.
     pub token: Option<String>,
     /// The page; null when the share is revoked.
@@ -167,7 +241,22 @@ pub struct ShareOut {
     /// `live` when the edge serves this revision, `pending` while it has yet to learn it.
     pub effective: String,
     /// RFC 3339, or null.
+    pub not_before: Option<String>,
+    /// RFC 3339, or null.
     pub expires_at: Option<String>,
+    /// Must visitors give a password?
+    pub has_password: bool,
+    /// RFC 3339: nobody may guess the password before this instant, since it was guessed wrong too often. Null when
+    /// guessing is possible.
+    pub password_locked_until: Option<String>,
+    /// How often the current link may be opened; null for any number.
+    pub max_access_count: Option<u64>,
+    /// How often it was: right passwords, and deliberate openings of counted links. A rotation begins anew.
+    pub access_count: u64,
+    /// How often somebody looked at what the share opens, under any of its links; at least.
+    pub open_count: u64,
+    /// RFC 3339: when somebody last did, some seconds late; null for never.
+    pub last_opened_at: Option<String>,
     /// What viewers may do with the filters.
     pub share_filter_policies: Vec<Policy>,
     /// For filters without a policy.
@@ -182,28 +271,37 @@ pub struct ShareOut {
 
 impl ShareOut {
     /// Renders a share. `link` is its current token and page, if it has one; `pending` says that the edge
-    /// has yet to learn of the last change.
-    pub fn new(share: &Share, link: Option<(String, String)>, pending: bool, now: Millis) -> Self {
+    /// has yet to learn of the last change; `usage` is what the edge has told of it.
+    pub fn new(
+        share: &Share,
+        link: Option<(String, String)>,
+        (pending, usage): (bool, &Usage),
+        now: Millis,
+    ) -> Self {
         let Target::Dashboard(dashboard_id) = share.target;
-        let status = match (share.state, share.expires_at) {
-            (State::Revoked, _) => "revoked",
-            (State::Live, _) if share.closed => "closed",
-            (State::Live, Some(at)) if now >= at => "expired",
-            (State::Live, _) => "active",
-        };
+        let locked_until = usage.locked_until.filter(|until| {
+            share.protection.password.is_some() && usage.resets >= share.protection.resets && now < *until
+        });
         let (token, url) = link.unzip();
         Self {
             id: share.id,
             dashboard_id,
             name: share.name.clone(),
             share_type: share.share_type,
-            status: status.to_owned(),
+            status: ShareStatus::of(share, usage, now),
             token,
             url,
             generation: share.generation,
             revision: share.revision,
             effective: if pending { "pending" } else { "live" }.to_owned(),
+            not_before: share.not_before.map(Millis::to_rfc3339),
             expires_at: share.expires_at.map(Millis::to_rfc3339),
+            has_password: share.protection.password.is_some(),
+            password_locked_until: locked_until.map(Millis::to_rfc3339),
+            max_access_count: share.protection.max_access_count,
+            access_count: usage.accesses,
+            open_count: usage.opens,
+            last_opened_at: usage.last_opened_at.map(Millis::to_rfc3339),
             share_filter_policies: share.rules.policies.clone(),
             default_mode: share.rules.default_mode,
             created_at: share.created_at.to_rfc3339(),
@@ -330,6 +428,10 @@ mod tests {
             patch(r#"{"expires_at":"2030-01-01T00:00:00Z"}"#).unwrap().expires_at,
             Some(Some(Millis(1_893_456_000_000)))
         );
+        let count = |body: &str| patch(body).unwrap().max_access_count;
+        assert_eq!(count(r#"{"max_access_count":null}"#), Some(None));
+        assert_eq!(count(r#"{"max_access_count":3}"#), Some(Some(3)));
+        assert_eq!(count(r#"{"name":"n"}"#), None);
         assert!(patch("{}").is_err());
         assert!(patch(r#"{"expires_at":"soon"}"#).is_err());
     }

@@ -6,6 +6,7 @@ use crate::model::dashboard::{Panel, View};
 use crate::model::filter::{Choice, Choices, Filter, Kind, Typed};
 use crate::model::policy::{ChoiceSource, Mode, Rules, shown_value};
 use crate::model::share::ShareType;
+use crate::model::{grant, password};
 use crate::replica::Live;
 use crate::time::Millis;
 use crate::{Error, Result, json};
@@ -39,7 +40,7 @@ pub struct ResolvedShare<'a> {
     pub name: &'a str,
     /// Always `link` here.
     pub share_type: ShareType,
-    /// Does it need external authentication?
+    /// Was a grant needed to see this?
     pub requires_auth: bool,
     /// RFC 3339, or null.
     pub expires_at: Option<String>,
@@ -110,7 +111,7 @@ pub fn resolve(live: &Live, view: &View) -> Answer {
                 id: live.share.id,
                 name: &live.share.name,
                 share_type: live.share.share_type,
-                requires_auth: false,
+                requires_auth: live.protection.need().is_some(),
                 expires_at: live.share.expires_at.map(Millis::to_rfc3339),
                 permissions: ["view"],
             },
@@ -121,9 +122,14 @@ pub fn resolve(live: &Live, view: &View) -> Answer {
                 description: view.description.as_deref(),
                 layout: &view.layout,
             },
-            filters: view.filters.iter().filter_map(|filter| resolved_filter(filter, &live.rules)).collect(),
+            filters: filters(view, &live.rules),
         },
     )
+}
+
+/// The filters of a dashboard as viewers under these rules see them.
+pub fn filters<'a>(view: &'a View, rules: &'a Rules) -> Vec<ResolvedFilter<'a>> {
+    view.filters.iter().filter_map(|filter| resolved_filter(filter, rules)).collect()
 }
 
 fn resolved_filter<'a>(filter: &'a Filter, rules: &'a Rules) -> Option<ResolvedFilter<'a>> {
@@ -179,6 +185,47 @@ pub fn parse_execute(content_type: Option<&str>, body: &[u8]) -> Result<Map<Stri
         Some(Value::Object(parameters)) => Ok(parameters),
         Some(_) => Err(Error::invalid("/parameters", "must be an object")),
     }
+}
+
+/// Reads the body of an unlock: `{"password": "..."}`, or nothing for a share that needs none.
+///
+/// # Errors
+/// As [`parse_execute`].
+pub fn parse_unlock(content_type: Option<&str>, body: &[u8]) -> Result<Option<password::Typed>> {
+    // A form of another site can send any body, but not this type without asking first.
+    if !is_json(content_type) {
+        return Err(Error::UnsupportedMediaType);
+    }
+    let mut body = json::parse_object(body)?;
+    let password = body.remove("password");
+    if let Some(unknown) = body.keys().next() {
+        return Err(Error::invalid(format!("/{}", pointer_token(unknown)), "is not a documented field"));
+    }
+    match password {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(password)) => Ok(Some(password::Typed(password))),
+        Some(_) => Err(Error::invalid("/password", "must be a text")),
+    }
+}
+
+/// Answer of `POST /api/v1/public/shares/:token/unlock`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnlockOut<'a> {
+    /// The grant, for `Authorization: Bearer`; the page has it as a cookie.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub access_token: &'a str,
+    /// Always `Bearer`.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub token_type: &'static str,
+    /// Seconds.
+    pub expires_in: u64,
+}
+
+/// Renders the answer to an unlock.
+pub fn unlock(grant: &str) -> Answer {
+    let expires_in = grant::LIFE.as_secs();
+    Answer::json(200, &UnlockOut { access_token: grant, token_type: "Bearer", expires_in })
 }
 
 /// A key as a part of a JSON pointer, cut to 64 characters.
@@ -321,6 +368,22 @@ mod tests {
             parse_execute(Some(JSON), &vec![b' '; MAX_BODY_BYTES + 1]),
             Err(Error::TooLarge { .. })
         ));
+    }
+
+    #[test]
+    fn unlock_bodies_are_read_strictly() {
+        let parse = |body: &str| parse_unlock(Some(JSON), body.as_bytes());
+        assert_eq!(parse("{}").unwrap(), None);
+        assert_eq!(parse(r#"{"password":null}"#).unwrap(), None);
+        assert_eq!(parse(r#"{"password":" x "}"#).unwrap(), Some(password::Typed(" x ".into())));
+        assert!(matches!(parse(r#"{"password":1}"#), Err(Error::Invalid(_))));
+        assert!(matches!(parse(r#"{"password":"a","pw":"b"}"#), Err(Error::Invalid(_))));
+        assert!(matches!(parse(r#"{"password":"a","password":"b"}"#), Err(Error::Malformed(_))));
+        assert!(matches!(parse(r#"{"password":"\ud800"}"#), Err(Error::Malformed(_))));
+        assert!(matches!(parse(""), Err(Error::Malformed(_))));
+        let form = Some("application/x-www-form-urlencoded");
+        assert!(matches!(parse_unlock(form, b"password=a"), Err(Error::UnsupportedMediaType)));
+        assert!(matches!(parse_unlock(Some("text/plain"), b"{}"), Err(Error::UnsupportedMediaType)));
     }
 
     #[test]

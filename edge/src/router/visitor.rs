@@ -1,0 +1,51 @@
+//! Who asks: the grant that a visitor holds, and the network that they guess from.
+
+use super::Visit;
+use crate::runtime;
+use shared::face::Answer;
+use shared::model::attempt;
+use shared::model::grant::{self, Grant};
+use shared::model::token::RecordKey;
+
+/// The visitor's grant: of the `Authorization` header if there is one, else of the page's cookie. One that is broken,
+/// expired or another link's is none.
+pub fn grant(visit: &Visit, key: &RecordKey) -> Option<Grant> {
+    let token = match runtime::header(&visit.request, "authorization") {
+        Some(authorization) => bearer(&authorization)?.to_owned(),
+        None => cookie(&runtime::header(&visit.request, "cookie")?, &cookie_name(key))?.to_owned(),
+    };
+    grant::verify(&visit.port.edge.ring, &token, runtime::now())
+}
+
+/// Gives the page its grant, as a cookie of this host alone that no script reads and no other site sends.
+pub fn keep(answer: Answer, key: &RecordKey, grant: &str) -> Answer {
+    let (name, life) = (cookie_name(key), grant::LIFE.as_secs());
+    answer
+        .with("set-cookie", format!("{name}={grant}; Path=/; Max-Age={life}; HttpOnly; Secure; SameSite=Lax"))
+}
+
+/// From where the visitor guesses, without telling it to the gate.
+pub fn network(visit: &Visit, key: &RecordKey) -> String {
+    // Set by the platform, whatever the caller sent.
+    let address =
+        runtime::header(&visit.request, "cf-connecting-ip").and_then(|address| address.parse().ok());
+    attempt::network(&visit.port.edge.ring.current, key, address)
+}
+
+/// One for each link, so that several can be open.
+fn cookie_name(key: &RecordKey) -> String {
+    format!("__Host-postern-{}", key.as_str().get(..16).unwrap_or_default())
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn cookie<'c>(header: &'c str, name: &str) -> Option<&'c str> {
+    header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(own, _)| *own == name)
+        .map(|(_, value)| value)
+}

@@ -1,0 +1,1 @@
+export default { fetch: () => new Response('{"error":"refused"}', { status: 401, headers: { "content-type": "application/json" } }) };

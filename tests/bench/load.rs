@@ -1,0 +1,150 @@
+//! Load: closed loops over kept connections, which do as little as possible themselves.
+
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A request, as it goes over the wire.
+#[derive(Debug, Clone)]
+pub struct Request(Vec<u8>);
+
+impl Request {
+    /// `GET` with further header lines.
+    pub fn get(path: &str, headers: &str) -> Self {
+        Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n").into_bytes())
+    }
+
+    /// `POST` or `PUT` of a body.
+    pub fn send(method: &str, path: &str, headers: &str, body: &[u8]) -> Self {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        Self([head.as_bytes(), body].concat())
+    }
+}
+
+/// A kept connection.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects.
+    pub fn open(address: &str) -> Result<Self> {
+        let stream = TcpStream::connect(address).context("no connection")?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Sends a request and reads the answer: status and body.
+    pub fn call(&mut self, request: &Request) -> Result<(u16, Vec<u8>)> {
+        self.stream.get_mut().write_all(&request.0).context("the request was not taken")?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line).context("no answer within 30 s")?;
+        let status =
+            line.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status line")?;
+        let (mut length, mut chunked) = (0, false);
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let header = line.trim_end().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().context("a length")?;
+            }
+            chunked |= header == "transfer-encoding: chunked";
+        }
+        if !chunked {
+            let mut body = vec![0; length];
+            self.stream.read_exact(&mut body)?;
+            return Ok((status, body));
+        }
+        let mut body = Vec::new();
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let size = usize::from_str_radix(line.trim(), 16).context("a chunk's size")?;
+            let at = body.len();
+            body.resize(at + size + 2, 0);
+            self.stream.read_exact(body.get_mut(at..).unwrap_or_default())?;
+            body.truncate(at + size);
+            if size == 0 {
+                return Ok((status, body));
+            }
+        }
+    }
+}
+
+/// How long each answer took.
+pub struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    /// The latency that so many of a thousand answers did not pass.
+    pub fn permille(&self, permille: usize) -> Duration {
+        let at = (self.0.len().saturating_sub(1)) * permille / 1_000;
+        self.0.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// One connection in a closed loop for a while; every answer must have this status.
+pub fn probe(address: &str, requests: &[Request], status: u16, duration: Duration) -> Result<Latencies> {
+    let mut connection = Connection::open(address)?;
+    let (begun, mut taken) = (Instant::now(), Vec::new());
+    for request in requests.iter().cycle() {
+        if begun.elapsed() >= duration {
+            break;
+        }
+        let asked = Instant::now();
+        expect(connection.call(request)?, status)?;
+        taken.push(asked.elapsed());
+    }
+    taken.sort_unstable();
+    Ok(Latencies(taken))
+}
+
+/// Several connections at once, until each request was made `times`; tells how many that were.
+pub fn all(
+    address: &str,
+    requests: &[Request],
+    status: u16,
+    (connections, times): (usize, usize),
+) -> Result<usize> {
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..connections)
+            .map(|worker| {
+                scope.spawn(move || -> Result<usize> {
+                    let mut connection = Connection::open(address)?;
+                    let mut made = 0;
+                    for _ in 0..times {
+                        for request in requests.iter().skip(worker).step_by(connections) {
+                            expect(connection.call(request)?, status)?;
+                            made += 1;
+                        }
+                    }
+                    Ok(made)
+                })
+            })
+            .collect();
+        let mut made = 0;
+        for worker in workers {
+            match worker.join() {
+                Ok(count) => made += count?,
+                Err(_) => bail!("a connection's thread ended"),
+            }
+        }
+        Ok(made)
+    })
+}
+
+fn expect((status, body): (u16, Vec<u8>), expected: u16) -> Result<()> {
+    if status != expected {
+        bail!("status {status} instead of {expected}: {}", String::from_utf8_lossy(&body));
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Records as the control plane would push them, and tokens that open them.
+
+use crate::load::{Connection, Request};
+use crate::workerd::{ROOT_KEY, Workerd};
+use anyhow::{Result, bail};
+use serde_json::value::to_raw_value;
+use shared::call::{SIGNATURE_HEADER, sign};
+use shared::model::dashboard::{Panel, View};
+use shared::model::filter::{Choice, Choices, Filter, Kind};
+use shared::model::key::{KeyRing, Keys};
+use shared::model::password::{self, Password, Scheme};
+use shared::model::policy::Rules;
+use shared::model::protection::Protection;
+use shared::model::share::ShareType;
+use shared::model::token::Token;
+use shared::model::usage::Usage;
+use shared::replica::{
+    Change, Live, MAX_CHANGES, Organization, PUSH_PATH, Push, Record, SCHEMA, ShareView, TargetView,
+};
+use uuid::Uuid;
+
+/// The password of protected shares here.
+pub const PASSWORD: &str = "open sesame";
+
+/// A share with its token.
+pub struct Share {
+    /// The token.
+    pub token: String,
+    key: String,
+    record: Record,
+}
+
+/// Keys of everything that is measured.
+///
+/// # Errors
+/// Never: the key is strong.
+pub fn keys() -> Result<Keys> {
+    Ok(KeyRing::parse(ROOT_KEY, None)?.current)
+}
+
+/// Public shares, numbered from `first`.
+pub fn public(first: u128, count: u128) -> Result<Vec<Share>> {
+    let keys = keys()?;
+    Ok((first..first + count).map(|number| share(&keys, number, Protection::default())).collect())
+}
+
+/// A share with [`PASSWORD`].
+pub fn protected(number: u128) -> Result<Share> {
+    let keys = keys()?;
+    let Ok(word) = Password::new(PASSWORD.to_owned()) else { bail!("not a password") };
+    let hashed = password::hash(&word, &keys, Scheme::Argon2id, [7; 16]);
+    Ok(share(&keys, number, Protection { password: hashed, version: 1, ..Protection::default() }))
+}
+
+fn share(keys: &Keys, number: u128, protection: Protection) -> Share {
+    let token = Token::derive(keys, Uuid::from_u128(number), 1, &[9; 16]);
+    Share {
+        key: token.record_key(keys).as_str().to_owned(),
+        token: token.expose().to_owned(),
+        record: record(number, protection),
+    }
+}
+
+/// A dashboard of six filters and eight panels: 1.9 KB, as common ones are.
+fn record(number: u128, protection: Protection) -> Record {
+    let kinds = [Kind::Select, Kind::MultiSelect, Kind::Text, Kind::Number, Kind::DateRange, Kind::Boolean];
+    let filters = kinds.into_iter().enumerate().map(|(at, kind)| Filter {
+        slug: format!("filter_{at}"),
+        label: format!("Filter number {at}"),
+        kind,
+        required: false,
+        default: None,
+        choices: matches!(kind, Kind::Select | Kind::MultiSelect).then(|| {
+            let choice = |name: &str| Choice { label: name.to_owned(), value: name.into() };
+            Choices::Static(["north", "east", "south", "west"].map(choice).to_vec())
+        }),
+    });
+    let panel = |at: usize| -> Option<Panel> {
+        serde_json::from_value(serde_json::json!({
+            "id": format!("panel_{at}"), "title": format!("Figures of the year, part {at}"), "kind": "bar",
+            "x": "day", "y": ["count"], "width": 6,
+        }))
+        .ok()
+    };
+    let target = TargetView::Dashboard(View {
+        id: Uuid::from_u128(3),
+        slug: "figures".to_owned(),
+        title: "Figures of the year".to_owned(),
+        description: None,
+        version: 1,
+        filters: filters.collect(),
+        layout: (0..8).filter_map(panel).collect(),
+    });
+    let organization =
+        Organization { id: Uuid::from_u128(1), slug: "acme".to_owned(), name: "Acme".to_owned() };
+    let share = ShareView {
+        id: Uuid::from_u128(number),
+        name: "Public link".to_owned(),
+        share_type: ShareType::Link,
+        generation: 1,
+        not_before: None,
+        expires_at: None,
+    };
+    let live = Live { organization, share, protection, rules: Rules::default(), target };
+    Record { schema: SCHEMA, revision: 1, live: Some(live) }
+}
+
+/// Pushes shares to their gates, as the control plane does.
+pub fn push(workerd: &Workerd, shares: &[Share]) -> Result<()> {
+    let (keys, mut connection) = (keys()?, Connection::open(&workerd.address())?);
+    for batch in shares.chunks(MAX_CHANGES) {
+        let change = |share: &Share| {
+            Ok(Change {
+                key: share.key.clone(),
+                record: to_raw_value(&share.record)?,
+                usage: Usage::default(),
+            })
+        };
+        let push = Push { changes: batch.iter().map(change).collect::<Result<_>>()? };
+        let body = serde_json::to_vec(&push)?;
+        let signature = sign(&keys.push, "POST", PUSH_PATH, &body, tests::signed::now());
+        let header = format!("{SIGNATURE_HEADER}: {signature}\r\n");
+        let (status, answer) = connection.call(&Request::send("POST", PUSH_PATH, &header, &body))?;
+        if status != 200 || answer.windows(8).any(|part| part == b"\"failed\"") {
+            let begin = answer.get(..300).unwrap_or(&answer);
+            bail!("a push was refused: {status} {}", String::from_utf8_lossy(begin));
+        }
+    }
+    Ok(())
+}
+
+/// Writes shares to KV alone, for a Worker without gates.
+pub fn write_kv(workerd: &Workerd, shares: &[Share]) -> Result<()> {
+    let mut connection = Connection::open(&workerd.kv_address())?;
+    for share in shares {
+        let request = Request::send("PUT", &format!("/{}", share.key), "", &share.record.to_json());
+        connection.call(&request)?;
+    }
+    Ok(())
+}
