@@ -19,6 +19,7 @@ mod execute;
 mod internal;
 mod keys;
 mod manage;
+mod many;
 mod password;
 mod past;
 mod policy;
@@ -82,7 +83,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests(database: Database) -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 13] = [
+    let groups: [(&str, &[(&str, Test)]); 14] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -90,6 +91,7 @@ fn tests(database: Database) -> Vec<(String, Test)> {
         ("cost", cost::TESTS),
         ("internal", internal::TESTS),
         ("manage", manage::TESTS),
+        ("many", many::TESTS),
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
