@@ -74,7 +74,8 @@ pub(crate) fn command(options: &Options) -> Result<()> {
 /// Compiles the binary `postern`.
 pub(crate) fn build_control() -> Result<()> {
     process::progress("Building the control plane");
-    process::run(process::cargo().args(["build", "-p", "control"]))
+    // With what makes the demo data, which is needed next, and with the features that tests have: compiled once.
+    process::run(process::cargo().args(["build", "-p", "control", "--bins", "--examples"]))
 }
 
 /// The binary `postern`, which cargo puts beside this one.
