@@ -3,7 +3,7 @@
 use crate::share::Share;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tests::{Reply, Stack, stack::eventually};
+use tests::{Client, Reply, Stack, stack::eventually};
 
 crate::tests![
     a_password_opens_and_nothing_else_does,
@@ -14,6 +14,7 @@ crate::tests![
     a_new_password_ends_old_grants,
     a_rotation_keeps_the_password,
     guesses_run_out_even_for_the_right_one,
+    many_networks_lock_the_link_and_its_owner_is_told,
     a_counted_link_opens_exactly_so_often,
     a_public_link_has_nothing_to_unlock,
     looking_does_not_count,
@@ -115,15 +116,15 @@ fn bad_passwords_are_named_and_change_nothing(stack: &Stack) {
     let share = protected(stack);
     let (edge, admin) = (stack.edge(), stack.admin());
     let create = format!("/api/v1/dashboards/{}/shares", stack.described("dashboard_id"));
-    let total = || admin.get(&create).expect(200).json()["total"].clone();
-    let before = total();
+    // A name of its own: other tests make shares at the same time.
+    let name = format!("Refused {:016x}", fastrand::u64(..));
     for bad in [String::new(), "a\u{0}b".to_owned(), "x".repeat(129), "é".repeat(65)] {
         let flaw = share.unlock(&bad).expect_error(422, "VALIDATION_ERROR");
         assert_eq!(flaw["errors"][0]["instancePath"], "/password", "{flaw}");
         admin
             .put(&format!("{}/password", share.managed()), &json!({ "password": bad }))
             .expect_error(422, "VALIDATION_ERROR");
-        let body = json!({ "name": "n", "share_type": "link", "password": bad });
+        let body = json!({ "name": name, "share_type": "link", "password": bad });
         admin.post(&create, &body).expect_error(422, "VALIDATION_ERROR");
     }
     for bad in [json!(null), json!(5), json!(["a"]), json!({ "a": 1 })] {
@@ -140,7 +141,8 @@ fn bad_passwords_are_named_and_change_nothing(stack: &Stack) {
     edge.send("POST", &share.path("unlock"), &form, Some(b"password=open+sesame"))
         .expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
     edge.get(&share.path("unlock")).expect_error(405, "METHOD_NOT_ALLOWED");
-    assert_eq!(total(), before, "no share was made");
+    let made = admin.get(&format!("{create}?name_contains={}", name.replace(' ', "%20"))).expect(200).json();
+    assert_eq!(made["total"], 0, "no share was made");
     // None of these was a guess.
     share.unlock(PASSWORD).expect(200);
 }
@@ -191,6 +193,47 @@ fn guesses_run_out_even_for_the_right_one(stack: &Stack) {
     let reset = admin.delete(&format!("{}/password/attempts", share.managed())).expect(200).json();
     assert_eq!(reset["effective"], "live");
     share.unlock(PASSWORD).expect(200);
+    share.with_grant(&inside, "execute").expect(200);
+}
+
+/// The whole audit trail: other tests write to it as well.
+fn audit(admin: &Client) -> Vec<Value> {
+    let (mut rows, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin.get(&format!("/api/v1/audit?limit=100{cursor}")).expect(200).json();
+        rows.extend(page["records"].as_array().unwrap().clone());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return rows,
+        }
+    }
+}
+
+/// Twenty guesses from as many networks, and nobody else may guess; but whoever is in stays in.
+fn many_networks_lock_the_link_and_its_owner_is_told(stack: &Stack) {
+    let (share, admin) = (protected(stack), stack.admin());
+    let inside = grant(&share.unlock(PASSWORD));
+    for network in 0..20 {
+        share.unlock_from(&format!("198.51.{network}.7"), "guess").expect_error(401, "PASSWORD_INVALID");
+    }
+    let refused = share.unlock_from("203.0.113.9", PASSWORD);
+    refused.expect_error(429, "RATE_LIMITED");
+    let seconds: u64 = refused.header("retry-after").parse().expect("whole seconds");
+    assert!((600..=900).contains(&seconds), "{seconds}");
+    share.with_grant(&inside, "execute").expect(200);
+
+    let told = eventually("the owner is told", || {
+        let told = admin.get(&share.managed()).expect(200).json();
+        told["password_locked_until"].is_string().then_some(told)
+    });
+    assert_eq!(told["status"], "active", "the link itself is not locked");
+    let about =
+        |row: &&Value| row["action"] == "share.password_locked" && row["subject"] == share.id.as_str();
+    assert_eq!(audit(&admin).iter().filter(about).count(), 1);
+
+    let reset = admin.delete(&format!("{}/password/attempts", share.managed())).expect(200).json();
+    assert_eq!(reset["password_locked_until"], Value::Null);
+    share.unlock_from("203.0.113.9", PASSWORD).expect(200);
     share.with_grant(&inside, "execute").expect(200);
 }
 
