@@ -1,13 +1,14 @@
 //! Management through the edge's host: forwarded whole, and what it changes is live when it answers.
 
 use crate::share::Share;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Client, Stack};
 
 crate::tests![
     the_edge_forwards_management,
     a_repeated_create_makes_one_share,
     strangers_manage_nothing,
+    policies_that_do_not_fit_are_named_and_change_nothing,
     lists_have_pages
 ];
 
@@ -86,4 +87,30 @@ fn lists_have_pages(stack: &Stack) {
     for id in made {
         assert_eq!(seen.iter().filter(|other| **other == id).count(), 1, "{id}");
     }
+}
+
+fn policies_that_do_not_fit_are_named_and_change_nothing(stack: &Stack) {
+    let (admin, share) = (stack.admin(), Share::create(stack));
+    let policy = |slug: &str, kind: &str, values: Value| json!({ "filter_slug": slug, "filter_kind": kind, "mode": "selectable", "allowed_values": values });
+    let cities = |count: usize| (0..count).map(|at| json!(format!("City {at}"))).collect::<Vec<_>>();
+    let one = || policy("location", "select", json!(["Seattle"]));
+    let before = admin.get(&share.managed()).expect(200).json();
+    for (policies, place) in [
+        (json!([policy("nowhere", "select", json!(["Seattle"]))]), "/share_filter_policies/0"),
+        (json!([policy("location", "text", json!(["Seattle"]))]), "/share_filter_policies/0"),
+        (json!([one(), policy("windy", "number", json!(["strong"]))]), "/share_filter_policies/1"),
+        (json!([one(), one()]), "/share_filter_policies/1"),
+        (json!([policy("location", "select", json!([]))]), "/share_filter_policies/0"),
+        (json!([policy("location", "select", json!(cities(1_001)))]), "/share_filter_policies/0"),
+    ] {
+        let refused = admin.patch(&share.managed(), &json!({ "share_filter_policies": policies }));
+        assert_eq!(refused.expect_error(422, "VALIDATION_ERROR")["errors"][0]["instancePath"], place);
+    }
+    assert_eq!(admin.get(&share.managed()).expect(200).json(), before);
+    let most = json!([policy("location", "select", json!(cities(1_000)))]);
+    admin.patch(&share.managed(), &json!({ "share_filter_policies": most })).expect(200);
+    let offered = share.options("location", "").expect(200).json();
+    assert_eq!(offered["options"].as_array().map(Vec::len), Some(1_000));
+    share.execute(&json!({ "location": "City 999" })).expect(200);
+    share.execute(&json!({ "location": "Seattle" })).expect_error(400, "SHARE_FILTER_POLICY_VIOLATION");
 }
