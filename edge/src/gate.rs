@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use shared::call::Healed;
 use shared::model::gate::{self, Announced, Flush, Memory};
 use shared::model::tally::{Admission, Entry, Report, Tally};
-use shared::replica::{Live, Outcome, Record};
+use shared::replica::{Live, Metadata, Outcome, Record, digest};
 use shared::time::Millis;
 use std::cell::Cell;
 use storage::Held;
@@ -247,7 +247,7 @@ impl ShareGate {
         self.env
             .kv(env::SHARES)?
             .put(&held.key, held.record.as_str())?
-            .metadata(serde_json::json!({ "revision": held.stored.revision }))?
+            .metadata(Metadata { revision: held.stored.revision, digest: digest(held.record.as_bytes()) })?
             .execute()
             .await?;
         Ok(())

@@ -9,6 +9,7 @@ use crate::model::usage::Usage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Schema of the records that this build writes. It reads this one and the one before, so that records written before
@@ -132,6 +133,22 @@ impl Record {
         // Maps with text keys, numbers and texts: nothing that JSON cannot hold.
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// Metadata of a KV value: which record it holds, without reading it. Workers KV takes 1,024 bytes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// See [`Record::revision`].
+    pub revision: u64,
+    /// See [`digest`].
+    pub digest: String,
+}
+
+/// Digest of a record's bytes, 32 hex digits: a copy that was cut, altered or exchanged has another one.
+pub fn digest(json: &[u8]) -> String {
+    let digest = Sha256::digest(json);
+    let (half, _) = digest.split_at(16);
+    hex::encode(half)
 }
 
 /// What a gate must know of a record that it holds for others.
@@ -307,6 +324,11 @@ pub(crate) mod tests {
         for length in 0..whole.len() {
             assert!(Record::parse(&whole[..length]).is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn digests_are_pinned() {
+        assert_eq!(digest(b"{}"), "44136fa355b3678a1146ad16f7e8649e");
     }
 
     #[test]
