@@ -1,6 +1,7 @@
 //! The command line.
 
 mod keys;
+mod reconcile;
 mod serve;
 mod share;
 
@@ -41,6 +42,8 @@ enum Command {
     /// Shares of dashboards.
     #[command(subcommand)]
     Share(share::Command),
+    /// Compare Workers KV with the database, and repair what differs.
+    Reconcile(reconcile::Command),
     /// Print the API's OpenAPI document.
     Openapi,
 }
@@ -64,6 +67,10 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
             serve::run(&config, &serve, &printer).await?;
         }
         Command::Keys(command) => keys::run(&*service(&config).await?, command, &printer).await?,
+        Command::Reconcile(command) => {
+            observe::log(&config.log).map_err(StartError::Setting)?;
+            reconcile::run(&*service(&config).await?, command, &printer).await?;
+        }
         Command::Share(command) => share::run(&*service(&config).await?, command, &printer).await?,
     }
     Ok(())

@@ -92,6 +92,24 @@ pub struct ServeConfig {
     pub max_connections: NonZeroU32,
 }
 
+/// Settings of `postern reconcile`: where Workers KV's REST API is.
+#[derive(Debug, Clone, Args)]
+pub struct KvConfig {
+    /// Base of Cloudflare's API: `https://api.cloudflare.com/client/v4/accounts/<account>`, or
+    /// `http://127.0.0.1:8787/cdn-cgi/explorer/api` for `wrangler dev`.
+    #[arg(long, env = "POSTERN_KV_API_URL")]
+    pub kv_api_url: Option<String>,
+
+    /// Id of the KV namespace that the Worker knows as `SHARES`.
+    #[arg(long, env = "POSTERN_KV_NAMESPACE")]
+    pub kv_namespace: Option<String>,
+
+    /// API token that may edit Workers KV Storage; not needed for an API on this machine. Prefer the environment: flags
+    /// are seen by other users of the machine.
+    #[arg(long, env = "POSTERN_KV_API_TOKEN", hide_env_values = true)]
+    pub kv_api_token: Option<SecretString>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ mod observe;
 pub mod openapi;
 mod password;
 mod random;
+mod reconcile;
 mod replication;
 mod router;
 mod server;
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The database or the network said no.
     #[error(transparent)]
     Failed(#[from] Error),
+    /// Workers KV and the database are not equal, or could not be compared.
+    #[error("{0}")]
+    Unreconciled(String),
 }
 
 impl From<WeakKey> for StartError {

@@ -7,17 +7,24 @@
 use crate::clock::Clock;
 use crate::random;
 use crate::store::outbox::Claimed;
-use crate::store::{Session, Store, outbox};
+use crate::store::{Session, Store, audit, outbox, share};
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use serde_json::json;
 use shared::call::{SIGNATURE_HEADER, sign};
 use shared::model::key::Key;
-use shared::replica::{Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed, Receipt};
+use shared::model::usage::Usage;
+use shared::replica::{
+    Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed, Receipt, Record,
+};
+use shared::time::Millis;
 use shared::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Longest that one push may take. Shorter than [`outbox::CLAIM`].
 const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,10 +43,14 @@ const POLL: Duration = Duration::from_secs(1);
 /// First pause after a failed push; it doubles with each further one.
 const FIRST_PAUSE_MS: u64 = 500;
 /// Longest pause.
-const LONGEST_PAUSE_MS: u64 = 60_000;
-/// A row that failed this often is parked: an alarm, and a try every [`PARKED_PAUSE`] instead of every minute.
+const LONGEST_PAUSE_MS: u64 = 30_000;
+/// Pause while the edge is out of reach: no row is to blame, and one call in [`POLL`] finds out for all.
+const REACH_PAUSE_MS: u64 = 4_000;
+/// A row that failed this often is parked: an alarm, and a try every [`PARKED_PAUSE`].
 const PARK_AFTER: i64 = 20;
-const PARKED_PAUSE: Duration = Duration::from_mins(5);
+const PARKED_PAUSE: Duration = Duration::from_secs(45);
+/// Clocks that differ by more are worth an alarm: signatures live 60 s, and the edge decides when shares expire.
+const SKEW_ALARM: Duration = Duration::from_secs(2);
 
 /// Pushes changes; cheap to clone.
 #[derive(Clone)]
@@ -60,8 +71,23 @@ const CHANGE_OVERHEAD_BYTES: usize = 512;
 /// A record of which the edge holds another history.
 struct Ahead {
     key: String,
-    sent: u64,
-    in_force: u64,
+    sent: Sent,
+    in_force: Sent,
+}
+
+/// A record, as far as it matters which of two is in force.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    revision: u64,
+    live: bool,
+}
+
+/// Why there are no receipts.
+enum NotSent {
+    /// Nobody took the push, whatever is in it.
+    Unreachable(String),
+    /// The edge does not take this push.
+    Refused(String),
 }
 
 /// What the edge has in force, by record key.
@@ -129,6 +155,35 @@ impl Replication {
             self.0.wake.notify_one();
         }
         missing
+    }
+
+    /// Kills tokens that the database does not know: pushes a tombstone to the gate of each, at the revision beside its
+    /// key, and once more above what the gate holds where that is newer. Gives the keys that are dead now; their gates
+    /// write KV.
+    pub(crate) async fn bury(&self, mut unknown: Vec<(String, u64)>) -> Result<HashSet<String>> {
+        let mut dead = HashSet::new();
+        for _ in 0..2 {
+            let mut newer = Vec::new();
+            for batch in unknown.chunks(MAX_CHANGES) {
+                let mut changes = Vec::with_capacity(batch.len());
+                for (key, revision) in batch {
+                    let record = serde_json::value::to_raw_value(&Record::tombstone(*revision))
+                        .map_err(|error| Error::Internal(format!("tombstone of {key}: {error}")))?;
+                    changes.push(Change { key: key.clone(), record, usage: Usage::default() });
+                }
+                for Receipt { key, outcome } in self.0.deliver(changes).await? {
+                    match outcome {
+                        Outcome::InForce { .. } => {
+                            dead.insert(key);
+                        }
+                        Outcome::Ahead { revision, .. } => newer.push((key, revision.saturating_add(1))),
+                        Outcome::Failed { reason } => not_taken(&key, &reason),
+                    }
+                }
+            }
+            unknown = newer;
+        }
+        Ok(dead)
     }
 
     /// Pushes whatever is due, until it is told to stop.
@@ -227,15 +282,22 @@ impl Inner {
             // One share at a time: whoever changes many takes them in an order of their own.
             let mut session = self.store.write().await?;
             // The database may have caught up, when another pusher was faster: then its newer row is pushed again.
-            let raised = outbox::overtake(&mut session, &key, (sent, in_force), self.clock.now()).await?;
-            session.commit().await?;
+            let now = self.clock.now();
+            let raised =
+                outbox::overtake(&mut session, &key, (sent.revision, in_force.revision), now).await?;
             if raised.is_empty() {
                 again.push(key);
                 continue;
             }
+            let buried = sent.live && !in_force.live;
+            if buried {
+                bury(&mut session, &key, now).await?;
+            }
+            session.commit().await?;
             tracing::error!(
                 record_key = key,
-                in_force,
+                in_force = in_force.revision,
+                buried,
                 "the edge was ahead of the database: was a backup restored?"
             );
             again.extend(raised);
@@ -270,25 +332,20 @@ impl Inner {
                 bytes = 0;
             }
             bytes += size;
-            sent.insert(key.as_str(), record.revision);
+            sent.insert(key.as_str(), Sent { revision: record.revision, live: record.live.is_some() });
             if let Some(batch) = batches.last_mut() {
                 batch.push(Change { key: key.clone(), record: json, usage });
             }
         }
         let (mut confirmed, mut ahead) = (Confirmed::new(), Vec::new());
         for changes in batches {
-            if !changes.is_empty() {
-                let receipts = self.send(Push { changes }).await?;
-                for Receipt { key, outcome } in receipts {
-                    match outcome {
-                        Outcome::InForce { revision, drain_ms } => {
-                            confirmed.insert(key, (revision, Duration::from_millis(drain_ms)));
-                        }
-                        Outcome::Ahead { revision } => ahead.push((key, revision)),
-                        Outcome::Failed { reason } => {
-                            tracing::warn!(record_key = key, reason, "the edge did not take a change");
-                        }
+            for Receipt { key, outcome } in self.deliver(changes).await? {
+                match outcome {
+                    Outcome::InForce { revision, drain_ms } => {
+                        confirmed.insert(key, (revision, Duration::from_millis(drain_ms)));
                     }
+                    Outcome::Ahead { revision, live } => ahead.push((key, Sent { revision, live })),
+                    Outcome::Failed { reason } => not_taken(&key, &reason),
                 }
             }
         }
@@ -299,21 +356,66 @@ impl Inner {
         Ok((confirmed, ahead))
     }
 
-    async fn send(&self, push: Push) -> Result<Vec<Receipt>> {
-        let failed = |reason: String| Error::Unavailable(format!("push: {reason}"));
-        let body = serde_json::to_vec(&push).map_err(|error| Error::Internal(format!("push: {error}")))?;
-        let signature = sign(&self.key, "POST", PUSH_PATH, &body, self.clock.now());
-        let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json");
-        let answer = request
-            .header(SIGNATURE_HEADER, signature)
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| failed(error.without_url().to_string()))?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(failed(format!("status {}", answer.status().as_u16())));
+    /// Sends changes together. Should the edge refuse them so, it gets one by one: whichever it stumbles over must not hold
+    /// up the others.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the edge is out of reach.
+    async fn deliver(&self, changes: Vec<Change>) -> Result<Vec<Receipt>> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
         }
-        let pushed: Pushed = answer.json().await.map_err(|error| failed(error.without_url().to_string()))?;
+        let push = Push { changes };
+        let refused = match self.send(&push).await {
+            Ok(receipts) => return Ok(receipts),
+            Err(NotSent::Unreachable(reason)) => return Err(Error::Unavailable(format!("push: {reason}"))),
+            Err(NotSent::Refused(reason)) => reason,
+        };
+        let failed = |change: &Change, reason| Receipt {
+            key: change.key.clone(),
+            outcome: Outcome::Failed { reason },
+        };
+        if let [change] = push.changes.as_slice() {
+            return Ok(vec![failed(change, refused)]);
+        }
+        let mut receipts = Vec::with_capacity(push.changes.len());
+        for change in push.changes {
+            let alone = Push { changes: vec![change] };
+            match (self.send(&alone).await, alone.changes.as_slice()) {
+                (Ok(receipt), _) => receipts.extend(receipt),
+                (Err(NotSent::Refused(reason)), [change]) => receipts.push(failed(change, reason)),
+                (Err(NotSent::Unreachable(reason)), _) => {
+                    return Err(Error::Unavailable(format!("push: {reason}")));
+                }
+                (Err(NotSent::Refused(_)), _) => {}
+            }
+        }
+        Ok(receipts)
+    }
+
+    async fn send(&self, push: &Push) -> Result<Vec<Receipt>, NotSent> {
+        let unreachable = |error: reqwest::Error| NotSent::Unreachable(error.without_url().to_string());
+        let body = serde_json::to_vec(push).map_err(|error| NotSent::Refused(error.to_string()))?;
+        let begun = self.clock.now();
+        let signature = sign(&self.key, "POST", PUSH_PATH, &body, begun);
+        let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json");
+        let request = request.header(SIGNATURE_HEADER, signature).body(body);
+        let answer = request.send().await.map_err(unreachable)?;
+        match answer.status() {
+            StatusCode::OK => {}
+            // Signed with another key or by another clock, too much at once, or no Worker behind the address: it would
+            // say so to any other change as well.
+            StatusCode::NOT_FOUND
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
+                return Err(NotSent::Unreachable(format!("status {}", answer.status().as_u16())));
+            }
+            status => return Err(NotSent::Refused(format!("status {}", status.as_u16()))),
+        }
+        let pushed: Pushed = answer.json().await.map_err(unreachable)?;
+        observe_skew(pushed.at, (begun, self.clock.now()));
         Ok(pushed.receipts)
     }
 
@@ -343,6 +445,9 @@ impl Inner {
         pushed: &Result<Confirmed>,
     ) -> Result<()> {
         let now = self.clock.now();
+        if let Err(error) = pushed {
+            tracing::warn!(%error, changes = keys.len(), "the edge is out of reach: changes wait");
+        }
         for key in keys {
             if let Some((revision, _)) = pushed.as_ref().ok().and_then(|confirmed| confirmed.get(key)) {
                 outbox::settle(session, key, *revision).await?;
@@ -350,10 +455,15 @@ impl Inner {
                 continue;
             }
             count("failed");
+            if let Err(error) = pushed {
+                let next = now.plus(jittered(REACH_PAUSE_MS)?);
+                outbox::wait(session, key, next, &error.to_string()).await?;
+                continue;
+            }
             let attempts = attempts.get(key).copied().unwrap_or_default() + 1;
-            let error = pushed.as_ref().err().map_or_else(|| "not confirmed".to_owned(), ToString::to_string);
+            let error = "not confirmed";
             let parked = (attempts >= PARK_AFTER).then_some(now);
-            if parked.is_some() {
+            if attempts == PARK_AFTER {
                 tracing::error!(
                     record_key = key,
                     attempts,
@@ -363,10 +473,29 @@ impl Inner {
                 count("parked");
             }
             let pause = if parked.is_some() { PARKED_PAUSE } else { pause(attempts)? };
-            outbox::postpone(session, key, now.plus(pause), parked, &error).await?;
+            outbox::postpone(session, key, now.plus(pause), parked, error).await?;
         }
         Ok(())
     }
+}
+
+/// The edge has seen a link die that the database, restored from a backup, believes alive: nothing may bring it back.
+async fn bury(session: &mut Session, key: &str, now: Millis) -> Result<()> {
+    let Some(mut share) = share::of_token(session, key).await? else { return Ok(()) };
+    if !share.revoke(now) {
+        return Ok(());
+    }
+    share::update(session, &share).await?;
+    share::retire_token(session, share.id, now).await?;
+    let entry = audit::Entry {
+        id: Uuid::now_v7(),
+        actor: "edge".to_owned(),
+        action: "share.buried".to_owned(),
+        subject: share.id.to_string(),
+        at: now,
+        detail: json!({ "reason": "its link was dead at the edge, though not in the database" }),
+    };
+    audit::insert(session, share.organization_id, &entry).await
 }
 
 /// How long a caller waits for so many batches.
@@ -382,11 +511,32 @@ fn longest_drain(pushed: &Result<Confirmed>) -> Duration {
 
 /// How long to wait after `attempts` failures: doubling, with jitter of up to a half, so that rows that failed
 /// together are not tried together.
-fn pause(attempts: i64) -> Result<Duration> {
+pub(crate) fn pause(attempts: i64) -> Result<Duration> {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-    let whole = FIRST_PAUSE_MS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_MS);
+    jittered(FIRST_PAUSE_MS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_MS))
+}
+
+fn jittered(whole: u64) -> Result<Duration> {
     let jitter = u64::from(u16::from_be_bytes(random::bytes()?)) % (whole / 2 + 1);
     Ok(Duration::from_millis(whole - jitter))
+}
+
+/// How far the edge's clock is from ours, told in the middle of a call.
+fn observe_skew(edge: Millis, (begun, ended): (Millis, Millis)) {
+    let ahead = edge.since(ended);
+    let skew = ahead.max(begun.since(edge));
+    metrics::gauge!("postern_edge_clock_skew_seconds").set(skew.as_secs_f64());
+    if skew > SKEW_ALARM {
+        tracing::error!(
+            skew_ms = skew.as_millis(),
+            ahead = !ahead.is_zero(),
+            "the edge's clock differs from ours"
+        );
+    }
+}
+
+fn not_taken(key: &str, reason: &str) {
+    tracing::warn!(record_key = key, reason, "the edge did not take a change");
 }
 
 fn count(outcome: &'static str) {
@@ -412,9 +562,9 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_a_minute() {
+    fn pauses_double_up_to_half_a_minute() {
         for (attempts, whole) in
-            [(1, 500), (2, 1_000), (5, 8_000), (8, 60_000), (20, 60_000), (i64::MAX, 60_000)]
+            [(1, 500), (2, 1_000), (5, 8_000), (8, 30_000), (20, 30_000), (i64::MAX, 30_000)]
         {
             let pause = u64::try_from(pause(attempts).unwrap().as_millis()).unwrap();
             assert!((whole / 2..=whole).contains(&pause), "{attempts}: {pause}");

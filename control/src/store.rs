@@ -11,6 +11,7 @@ pub(crate) mod data_source;
 pub(crate) mod idempotency;
 pub(crate) mod organization;
 pub(crate) mod outbox;
+pub(crate) mod reconciliation;
 pub(crate) mod share;
 pub(crate) mod usage;
 
@@ -110,6 +111,8 @@ impl Store {
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
                 .map_err(|_| Error::Internal("DATABASE_URL is no PostgreSQL URL".to_owned()))?;
+            // As long as a writer waits on SQLite: whoever waits longer is told to try again.
+            let options = options.options([("lock_timeout", format!("{}s", WAIT.as_secs()))]);
             let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(WAIT);
             Pools::Postgres(pool.connect_with(options).await.map_err(fault)?)
         } else {
@@ -225,11 +228,12 @@ pub(crate) fn fault(error: sqlx::Error) -> Error {
     if transient { Error::Unavailable(error.to_string()) } else { Error::Internal(error.to_string()) }
 }
 
-/// PostgreSQL: connection, resources, operator's orders, serialization. SQLite: busy, locked, read-only,
+/// PostgreSQL: connection, resources, operator's orders, serialization, its own I/O, a standby, and locks that are not to
+/// be had. SQLite: busy, locked, read-only,
 /// I/O, full; the low byte is the primary code.
 fn is_transient(code: &str) -> bool {
     if code.len() == 5 {
-        return ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class));
+        return ["08", "53", "57", "40", "58", "25006", "55P03"].iter().any(|class| code.starts_with(class));
     }
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }

@@ -1,15 +1,20 @@
 //! The only reader of the Worker's environment: bindings, variables, secrets. Read once for each isolate.
 
+use crate::runtime::{self, Context};
 use shared::app::memory::Memory;
 use shared::model::key::KeyRing;
+use shared::time::Millis;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::JsValue;
 
 /// Workers KV with the share records.
 pub const SHARES: &str = "SHARES";
 /// The gates' Durable Object namespace.
 pub const GATES: &str = "GATES";
+/// Analytics Engine data set for what requests cost; may be missing.
+pub const METRICS: &str = "METRICS";
 /// Variable: origin of the control plane.
 pub const CONTROL_URL: &str = "CONTROL_URL";
 /// Secret: the root key.
@@ -27,6 +32,8 @@ pub struct Edge {
     pub shares: JsValue,
     /// Binding of [`GATES`].
     pub gates: JsValue,
+    /// Binding of [`METRICS`].
+    metrics: Option<JsValue>,
     /// Records under lease, and results.
     pub memory: Memory,
     /// What requests have cost so far.
@@ -44,14 +51,31 @@ pub struct Counters {
     pub kv_reads: Cell<u64>,
     /// Calls of gates.
     pub gate_calls: Cell<u64>,
-    /// Calls of the data plane, those that joined one under way included.
+    /// Calls of the control plane for visitors, those that joined one under way included.
     pub origin_calls: Cell<u64>,
+    /// What [`METRICS`] was told of.
+    told: Cell<[u64; 5]>,
+    /// Since when somebody has undertaken to tell it.
+    telling_since: Cell<Option<Millis>>,
 }
+
+/// How long what requests cost is added up before it is told.
+const METRICS_PAUSE: Duration = Duration::from_secs(1);
+/// Whoever undertook to tell it and has not by then was stopped.
+const METRICS_LIMIT: Duration = Duration::from_secs(10);
+
+/// Figures in the order in which [`METRICS`] gets them, as `double1` and so on.
+pub const FIGURES: [&str; 5] = ["requests", "forged", "kv_reads", "gate_calls", "origin_calls"];
 
 impl Counters {
     /// Counts one.
     pub fn add(counter: &Cell<u64>) {
         counter.set(counter.get().wrapping_add(1));
+    }
+
+    /// What was counted so far, in the order of [`FIGURES`].
+    pub fn figures(&self) -> [u64; 5] {
+        [&self.requests, &self.forged, &self.kv_reads, &self.gate_calls, &self.origin_calls].map(Cell::get)
     }
 }
 
@@ -74,6 +98,32 @@ impl Edge {
         })
     }
 
+    /// Tells [`METRICS`] what requests cost, a second from now; one request a second does so for all.
+    pub fn tell_metrics(self: &Rc<Self>, context: &Context) {
+        if self.metrics.is_none() {
+            return;
+        }
+        let (now, counters) = (runtime::now(), &self.counters);
+        if counters.telling_since.get().is_some_and(|since| now.since(since) < METRICS_LIMIT) {
+            return;
+        }
+        counters.telling_since.set(Some(now));
+        let edge = Rc::clone(self);
+        runtime::in_background(context, async move {
+            runtime::sleep(METRICS_PAUSE).await;
+            edge.counters.telling_since.set(None);
+            let (figures, told) = (edge.counters.figures(), edge.counters.told.get());
+            edge.counters.told.set(figures);
+            let mut new = figures;
+            for (figure, before) in new.iter_mut().zip(told) {
+                *figure = figure.wrapping_sub(before);
+            }
+            if let Some(metrics) = &edge.metrics {
+                runtime::write_point(metrics, &new);
+            }
+        });
+    }
+
     fn read(env: &JsValue) -> Result<Self, String> {
         let root = text(env, ROOT_KEY).ok_or_else(|| format!("{ROOT_KEY} is not set"))?;
         let previous = text(env, PREVIOUS_ROOT_KEY);
@@ -84,6 +134,7 @@ impl Edge {
             control_url: control_url.trim_end_matches('/').to_owned(),
             shares: binding(env, SHARES)?,
             gates: binding(env, GATES)?,
+            metrics: binding(env, METRICS).ok(),
             memory: Memory::default(),
             counters: Counters::default(),
         })

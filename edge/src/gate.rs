@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use shared::call::Healed;
 use shared::model::gate::{self, Announced, Flush, Memory};
 use shared::model::tally::{Admission, Entry, Report, Tally};
-use shared::replica::{Live, Metadata, Outcome, Record, digest};
+use shared::replica::{Live, Metadata, Outcome, Record};
 use shared::time::Millis;
 use std::cell::Cell;
 use storage::Held;
@@ -127,8 +127,8 @@ impl DurableObject for ShareGate {
 impl ShareGate {
     async fn push(&self, key: &str, told: Healed) -> Result<Outcome> {
         let record = told.record.get().to_owned();
-        let announced = match Record::parse(record.as_bytes()) {
-            Ok(record) => Announced::of(&record),
+        let announced = match Announced::of(record.as_bytes()) {
+            Ok(announced) => announced,
             Err(unreadable) => return Ok(Outcome::Failed { reason: unreadable.to_string() }),
         };
         let mut tally = self.tally()?;
@@ -139,31 +139,35 @@ impl ShareGate {
         }
         let held = self.load()?;
         let pushed = gate::push(held.as_ref().map(|held| &held.stored), &self.memory.get(), announced, now());
-        match pushed.taken {
-            Some(stored) => {
-                self.save(&Held { key: key.to_owned(), record, stored })?;
+        if let Some(stored) = pushed.taken {
+            self.save(&Held { key: key.to_owned(), record, stored })?;
+            self.wake_at(now()).await?;
+        } else {
+            // A gate that held nothing would have taken it.
+            let held = held.ok_or_else(|| Error::from("nothing is held"))?;
+            if held.record != record {
+                let live = parse(&held)?.live.is_some();
+                return Ok(Outcome::Ahead { revision: pushed.revision, live });
+            }
+            // An instance may have ended between saving this record and setting its alarm.
+            if let Flush::Write | Flush::Wait(_) = gate::flush(&held.stored, now()) {
                 self.wake_at(now()).await?;
             }
-            None if held.is_some_and(|held| held.record != record) => {
-                return Ok(Outcome::Ahead { revision: pushed.revision });
-            }
-            None => {}
         }
         let drain_ms = u64::try_from(pushed.drain.as_millis()).unwrap_or(u64::MAX);
         Ok(Outcome::InForce { revision: pushed.revision, drain_ms })
     }
 
-    /// The revision in force, and `spent` after it when the token was opened as often as it may be.
+    /// Revision and digest in force, and `spent` after them when the token was opened as often as it may be.
     async fn lease(&self, key: &str, opens: u64) -> Result<Response> {
         if opens > 0 && self.opens.replace(self.opens.get().saturating_add(opens)) == 0 {
             self.wake_at(now().max(self.tally()?.report_not_before())).await?;
         }
         // Nothing waits from here on: a push that comes in later sees this lease.
         let Some(held) = self.load_or_heal(key).await? else { return unknown() };
-        let revision = held.stored.revision;
-        let spent = self.is_spent(&held)?;
+        let spent = if self.is_spent(&held)? { " spent" } else { "" };
         self.note_lease(&held);
-        Response::ok(if spent { format!("{revision} spent") } else { revision.to_string() })
+        Response::ok(format!("{} {}{spent}", held.stored.revision, held.stored.digest))
     }
 
     /// Nothing waits between reading and saving the counts here, so parallel guesses are counted one by one.
@@ -220,12 +224,14 @@ impl ShareGate {
     }
 
     /// Writes KV if that is due, and tells when to come back for it.
-    async fn flush(&self, held: Held) -> Result<Option<Millis>> {
+    async fn flush(&self, mut held: Held) -> Result<Option<Millis>> {
         match gate::flush(&held.stored, now()) {
             Flush::Done => Ok(None),
             Flush::Wait(until) => Ok(Some(until)),
             Flush::Write => {
                 let revision = held.stored.revision;
+                held.stored = gate::flushing(&held.stored);
+                self.save(&held)?;
                 let written = self.write_kv(&held).await;
                 if let Err(error) = &written {
                     worker::console_error!("KV write of {} failed: {error}", held.key);
@@ -247,7 +253,7 @@ impl ShareGate {
         self.env
             .kv(env::SHARES)?
             .put(&held.key, held.record.as_str())?
-            .metadata(Metadata { revision: held.stored.revision, digest: digest(held.record.as_bytes()) })?
+            .metadata(Metadata { revision: held.stored.revision, digest: held.stored.digest.clone() })?
             .execute()
             .await?;
         Ok(())
@@ -293,9 +299,11 @@ impl ShareGate {
 
 /// What the held record opens.
 fn live(held: &Held) -> Result<Live> {
-    let record =
-        Record::parse(held.record.as_bytes()).map_err(|error| Error::RustError(error.to_string()))?;
-    record.live.ok_or_else(|| Error::from("a tombstone"))
+    parse(held)?.live.ok_or_else(|| Error::from("a tombstone"))
+}
+
+fn parse(held: &Held) -> Result<Record> {
+    Record::parse(held.record.as_bytes()).map_err(|error| Error::RustError(error.to_string()))
 }
 
 async fn body<T: DeserializeOwned>(request: &mut Request) -> Result<T> {

@@ -2,10 +2,13 @@
 
 use crate::env::{Counters, Edge};
 use crate::runtime::{self, Context, ControlAnswer, ControlCall};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use shared::app::port::{Host, Lease, NoRows, Rows, Unreachable};
-use shared::call::{self, DataCall, EXECUTE_PATH, OPTIONS_PATH, OptionsFound};
+use shared::call::{
+    self, DataCall, EXECUTE_PATH, Healed, OPTIONS_PATH, OptionsFound, RECORD_PATH, RecordCall,
+};
 use shared::model::tally::{Admission, Entry};
 use shared::model::token::RecordKey;
 use shared::time::Millis;
@@ -15,6 +18,11 @@ use wasm_bindgen::{JsCast, JsValue};
 
 /// The data plane ends its queries after 10 s; this leaves it time to say so.
 const CONTROL_LIMIT_MS: u32 = 12_000;
+
+/// The gate has the record too, and answers sooner than a KV that is that slow.
+const KV_LIMIT_MS: u32 = 1_000;
+/// An empty gate asks the control plane first, for up to 5 s.
+const GATE_LIMIT_MS: u32 = 8_000;
 
 /// One request's view of the platform.
 #[derive(Clone)]
@@ -32,7 +40,9 @@ impl Host for Port {
 
     async fn read_record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
         Counters::add(&self.edge.counters.kv_reads);
-        runtime::kv_value(&self.edge.shares, key.as_str()).await.map_err(|error| unreachable("KV", &error))
+        runtime::kv_value(&self.edge.shares, key.as_str(), KV_LIMIT_MS)
+            .await
+            .map_err(|error| unreachable("KV", &error))
     }
 
     async fn lease(&self, key: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable> {
@@ -40,16 +50,31 @@ impl Host for Port {
             return Ok(None);
         };
         let text = String::from_utf8_lossy(&lease);
-        let (revision, spent) =
-            text.strip_suffix(" spent").map_or((&*text, false), |revision| (revision, true));
-        match revision.parse() {
-            Ok(revision) => Ok(Some(Lease { revision, spent })),
-            Err(_) => Err(Unreachable(format!("gate gave no revision: {text}"))),
+        let mut words = text.split(' ');
+        match (words.next().and_then(|revision| revision.parse().ok()), words.next()) {
+            (Some(revision), Some(digest)) => {
+                Ok(Some(Lease { revision, digest: digest.to_owned(), spent: words.next() == Some("spent") }))
+            }
+            _ => Err(Unreachable(format!("gate gave no lease: {text}"))),
         }
     }
 
     async fn read_gate(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
         self.gate(&format!("/record/{key}"), key, None).await
+    }
+
+    async fn read_origin(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
+        let answer = self
+            .control(RECORD_PATH, &RecordCall { key: key.as_str().to_owned() })
+            .await
+            .map_err(|error| unreachable("control plane", &error))?;
+        match answer.status() {
+            200 => {
+                parse::<Healed>(&answer.bytes()).map(|healed| Some(healed.record.get().as_bytes().to_vec()))
+            }
+            404 => Ok(None),
+            status => Err(Unreachable(format!("control plane answered {status}"))),
+        }
     }
 
     async fn attempt(&self, key: &RecordKey, network: &str) -> Result<Admission, Unreachable> {
@@ -101,21 +126,25 @@ impl Port {
         body: Option<&str>,
     ) -> Result<Option<Vec<u8>>, Unreachable> {
         Counters::add(&self.edge.counters.gate_calls);
-        runtime::gate(&self.edge.gates, key.as_str(), path, body.map(str::as_bytes))
+        runtime::gate(&self.edge.gates, key.as_str(), path, body.map(str::as_bytes), GATE_LIMIT_MS)
             .await
             .map_err(|error| unreachable("gate", &error))
     }
 
-    async fn data_plane(&self, path: &str, call: &DataCall) -> Result<ControlAnswer, NoRows> {
+    /// Calls the control plane; equal calls at the same time are one.
+    async fn control(&self, path: &str, call: &impl Serialize) -> Result<ControlAnswer, JsValue> {
         Counters::add(&self.edge.counters.origin_calls);
-        let body =
-            serde_json::to_vec(call).map_err(|error| NoRows::Unreachable(Unreachable(error.to_string())))?;
+        let body = serde_json::to_vec(call).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let signature = call::sign(&self.edge.ring.current.origin, "POST", path, &body, runtime::now());
         let url = format!("{}{path}", self.edge.control_url);
         let flight = format!("{path} {}", String::from_utf8_lossy(&body));
         let call = ControlCall { limit_ms: CONTROL_LIMIT_MS, url: &url, signature: &signature, body: &body };
-        let answer = call
-            .join(&self.context, &flight)
+        call.join(&self.context, &flight).await
+    }
+
+    async fn data_plane(&self, path: &str, call: &DataCall) -> Result<ControlAnswer, NoRows> {
+        let answer = self
+            .control(path, call)
             .await
             .map_err(|error| NoRows::Unreachable(unreachable("control plane", &error)))?;
         match answer.status() {

@@ -41,6 +41,7 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
         }
     };
     Counters::add(&edge.counters.requests);
+    edge.tell_metrics(&context);
     let visit = Visit { request, head, port: Port { edge, context }, request_id };
     // Owned, since the visit moves into the route.
     let path = visit.head.path().to_owned();

@@ -73,14 +73,30 @@ export async function readBody(message, limit) {
   return body;
 }
 
-/** A value of Workers KV as bytes, or null. */
-export async function readKv(namespace, key) {
-  const value = await namespace.get(key, "arrayBuffer");
+/** A value of Workers KV as bytes, or null. A read that takes longer than `limit` ms is given up. */
+export async function readKv(namespace, key, limit) {
+  const value = await within(limit, namespace.get(key, "arrayBuffer"));
   return value === null ? null : new Uint8Array(value);
 }
 
-/** Asks a gate by name: bytes, or null when the gate holds nothing. */
-export async function callGate(namespace, name, path, body) {
+/** A promise's own outcome, or an error after `limit` ms. What is given up is not stopped. */
+function within(limit, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer in time")), limit);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * Asks a gate by name: bytes, or null when the gate holds nothing. A gate that does not answer within `limit` ms is given up,
+ * but ends what it has begun.
+ */
+export function callGate(namespace, name, path, body, limit) {
+  return within(limit, askGate(namespace, name, path, body));
+}
+
+async function askGate(namespace, name, path, body) {
   const gate = namespace.get(namespace.idFromName(name));
   const init = body === undefined ? undefined : { method: "POST", body: body.slice() };
   const answer = await gate.fetch("https://gate" + path, init);
@@ -116,6 +132,11 @@ export function callControl(context, flight, limit, url, signature, body) {
   flights.set(flight, entry);
   context.waitUntil(entry.call.catch(() => {}));
   return entry.call;
+}
+
+/** A point of an Analytics Engine data set, under one index: the figures are sums over all requests. */
+export function writePoint(dataset, figures) {
+  dataset.writeDataPoint({ indexes: ["edge"], doubles: Array.from(figures) });
 }
 
 /** A signed call to the control plane, on its own. */

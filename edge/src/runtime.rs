@@ -70,9 +70,9 @@ extern "C" {
     #[wasm_bindgen(js_name = readBody)]
     fn read_body(request: &Request, limit: u32) -> Promise;
     #[wasm_bindgen(js_name = readKv)]
-    fn read_kv(namespace: &JsValue, key: &str) -> Promise;
+    fn read_kv(namespace: &JsValue, key: &str, limit: u32) -> Promise;
     #[wasm_bindgen(js_name = callGate)]
-    fn call_gate(namespace: &JsValue, name: &str, path: &str, body: Option<&[u8]>) -> Promise;
+    fn call_gate(namespace: &JsValue, name: &str, path: &str, body: Option<&[u8]>, limit: u32) -> Promise;
     #[wasm_bindgen(js_name = callControl)]
     fn call_control(
         context: &Context,
@@ -82,6 +82,8 @@ extern "C" {
         signature: &str,
         body: &[u8],
     ) -> Promise;
+    #[wasm_bindgen(js_name = writePoint)]
+    fn write_data_point(dataset: &JsValue, figures: &[f64]);
     fn post(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
     fn forward(request: &Request, url: &str, own: &str, limit: u32) -> Promise;
 }
@@ -147,19 +149,20 @@ pub async fn body(request: &Request, limit: usize) -> Result<Option<Vec<u8>>, Js
     Ok(optional_bytes(&bytes))
 }
 
-/// A value of Workers KV.
-pub async fn kv_value(namespace: &JsValue, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
-    Ok(optional_bytes(&settled(&read_kv(namespace, key)).await?))
+/// A value of Workers KV. Given up after `limit_ms`.
+pub async fn kv_value(namespace: &JsValue, key: &str, limit_ms: u32) -> Result<Option<Vec<u8>>, JsValue> {
+    Ok(optional_bytes(&settled(&read_kv(namespace, key, limit_ms)).await?))
 }
 
-/// Asks a gate: `GET` without a body, `POST` with one. `None` when the gate holds nothing.
+/// Asks a gate: `GET` without a body, `POST` with one. `None` when the gate holds nothing. Given up after `limit_ms`.
 pub async fn gate(
     namespace: &JsValue,
     name: &str,
     path: &str,
     body: Option<&[u8]>,
+    limit_ms: u32,
 ) -> Result<Option<Vec<u8>>, JsValue> {
-    Ok(optional_bytes(&settled(&call_gate(namespace, name, path, body)).await?))
+    Ok(optional_bytes(&settled(&call_gate(namespace, name, path, body, limit_ms)).await?))
 }
 
 /// A signed call to the control plane.
@@ -186,6 +189,13 @@ impl ControlCall<'_> {
         let promise = call_control(context, flight, self.limit_ms, self.url, self.signature, self.body);
         Ok(settled(&promise).await?.unchecked_into())
     }
+}
+
+/// Writes a point to an Analytics Engine data set. Nobody waits for it.
+pub fn write_point(dataset: &JsValue, figures: &[u64]) {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a second, far below 2^53")]
+    let figures: Vec<f64> = figures.iter().map(|figure| *figure as f64).collect();
+    write_data_point(dataset, &figures);
 }
 
 /// Waits.

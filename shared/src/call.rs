@@ -101,12 +101,20 @@ fn parts<'a>(instant: &'a [u8], method: &'a str, path: &'a str, digest: &'a [u8]
 pub const EXECUTE_PATH: &str = "/internal/data/execute";
 /// Where the control plane runs a filter's query.
 pub const OPTIONS_PATH: &str = "/internal/data/options";
-/// Where an empty gate asks for its record.
+/// Where an empty gate asks for its record, and an isolate that cannot reach a gate for the one in the database.
 pub const RECORD_PATH: &str = "/internal/records";
 /// Where a gate reports what it has counted.
 pub const USAGE_PATH: &str = "/internal/usage";
 /// Answer header of [`EXECUTE_PATH`]: `1` when the answer may be kept (no panel failed).
 pub const CACHEABLE_HEADER: &str = "x-postern-cacheable";
+
+/// Body of [`RECORD_PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordCall {
+    /// Record key of the token.
+    pub key: String,
+}
 
 /// Body of [`USAGE_PATH`]. Reports may be lost, repeated or late.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

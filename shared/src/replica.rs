@@ -144,6 +144,21 @@ pub struct Metadata {
     pub digest: String,
 }
 
+impl Metadata {
+    /// Of a record's bytes.
+    pub fn of(revision: u64, json: &[u8]) -> Self {
+        Self { revision, digest: digest(json) }
+    }
+
+    /// Is the record a tombstone? It holds nothing but its revision, so its digest alone tells.
+    pub fn is_tombstone(&self) -> bool {
+        (OLDEST_SCHEMA..=SCHEMA).any(|schema| {
+            let tombstone = Record { schema, ..Record::tombstone(self.revision) };
+            self.digest == digest(&tombstone.to_json())
+        })
+    }
+}
+
 /// Digest of a record's bytes, 32 hex digits: a copy that was cut, altered or exchanged has another one.
 pub fn digest(json: &[u8]) -> String {
     let digest = Sha256::digest(json);
@@ -199,6 +214,8 @@ pub struct Change {
 /// Answer to a push: one entry for each change, in order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Pushed {
+    /// The edge's clock, so that the control plane sees how far theirs differ.
+    pub at: Millis,
     /// See [`Receipt`].
     pub receipts: Vec<Receipt>,
 }
@@ -229,6 +246,8 @@ pub enum Outcome {
     Ahead {
         /// Revision in force.
         revision: u64,
+        /// Does it open anything?
+        live: bool,
     },
     /// Not taken; try again.
     Failed {
@@ -329,6 +348,15 @@ pub(crate) mod tests {
     #[test]
     fn digests_are_pinned() {
         assert_eq!(digest(b"{}"), "44136fa355b3678a1146ad16f7e8649e");
+    }
+
+    #[test]
+    fn a_tombstone_is_known_by_its_metadata() {
+        for old in [r#"{"schema":1,"revision":7,"live":null}"#, r#"{"schema":2,"revision":7,"live":null}"#] {
+            assert!(Metadata::of(7, old.as_bytes()).is_tombstone(), "{old}");
+            assert!(!Metadata::of(8, old.as_bytes()).is_tombstone(), "{old}");
+        }
+        assert!(!Metadata::of(7, &live_record(7).to_json()).is_tombstone());
     }
 
     #[test]

@@ -10,11 +10,10 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::to_raw_value;
-use shared::call::{CACHEABLE_HEADER, DataCall, Healed, SIGNATURE_HEADER, UsageReport, verify};
+use shared::call::{CACHEABLE_HEADER, DataCall, Healed, RecordCall, SIGNATURE_HEADER, UsageReport, verify};
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::in_time;
 use shared::model::dashboard::{Definition, View};
@@ -74,13 +73,6 @@ pub(crate) async fn options(
     let found =
         service.data.options(call.share_id, &source, &definition, &parameters, (slug, search)).await?;
     Ok(Reply(Answer::json(200, &found)).into_response())
-}
-
-/// Body of [`record`].
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RecordCall {
-    key: String,
 }
 
 /// The record of a token, and what was counted of it, for a gate that has lost them.

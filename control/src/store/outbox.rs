@@ -35,7 +35,8 @@ pub(crate) async fn enqueue(session: &mut Session, key: &str, revision: u64, now
             (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
         VALUES ($1, $2, $3, 0, $3, $4)
         ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
-            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL";
+            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL,
+            enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END";
     execute!(session, SQL, key, signed(revision), now.0, now.plus(CLAIM).0).map_err(fault)?;
     Ok(())
 }
@@ -52,7 +53,8 @@ pub(crate) async fn enqueue_all(
         FROM share s JOIN share_token t ON t.share_id = s.id
         WHERE s.dashboard_id = $3 AND t.retired_at IS NULL
         ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
-            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL
+            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL,
+            enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END
         RETURNING record_key";
     let rows = query!(session, fetch_all, (String,), SQL, now.0, now.plus(CLAIM).0, dashboard.to_string())
         .map_err(fault)?;
@@ -137,9 +139,18 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
+/// The edge is out of reach: try again at `next`, and hold it against no row.
+pub(crate) async fn wait(session: &mut Session, key: &str, next: Millis, error: &str) -> Result<()> {
+    const SQL: &str = "UPDATE outbox SET next_attempt_at = $1, claimed_until = 0, last_error = $2
+        WHERE record_key = $3";
+    execute!(session, SQL, next.0, error, key).map_err(fault)?;
+    Ok(())
+}
+
 /// Gives parked rows another chance, as at start-up.
 pub(crate) async fn unpark(session: &mut Session, now: Millis) -> Result<u64> {
-    const SQL: &str = "UPDATE outbox SET parked_at = NULL, attempts = 0, next_attempt_at = $1
+    const SQL: &str =
+        "UPDATE outbox SET parked_at = NULL, attempts = 0, next_attempt_at = $1, enqueued_at = $1
         WHERE parked_at IS NOT NULL";
     execute!(session, SQL, now.0).map_err(fault)
 }
@@ -180,6 +191,25 @@ struct CurrentRow {
     version: i64,
 }
 
+/// Query of [`CurrentRow`]s: what stands before it, which tokens it looks at, and which it takes.
+macro_rules! current {
+    ($with:literal, $tokens:literal, $which:literal) => {
+        concat!(
+            $with,
+            " SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
+                t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
+                o.name AS organization_name, d.definition, d.version
+            FROM ",
+            $tokens,
+            " JOIN share s ON s.id = t.share_id
+            JOIN organization o ON o.id = s.organization_id
+            JOIN dashboard d ON d.id = s.dashboard_id
+            WHERE ",
+            $which
+        )
+    };
+}
+
 /// What the edge should know of a record now; `None` for a key that was never issued.
 pub(crate) async fn record(session: &mut Session, key: &str) -> Result<Option<Record>> {
     let current = records(session, &[key.to_owned()]).await?.remove(key).transpose()?;
@@ -192,20 +222,47 @@ pub(crate) async fn records(
     keys: &[String],
 ) -> Result<HashMap<String, Result<(Record, Usage)>>> {
     // The keys come as one text, which is cut again where each begins: they are all of one length.
-    const SQL: &str = "WITH RECURSIVE slot (n) AS
-            (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM slot WHERE n + 1 < $2)
-        SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
-            t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
-            o.name AS organization_name, d.definition, d.version
-        FROM slot
-        CROSS JOIN share_token t
-        JOIN share s ON s.id = t.share_id
-        JOIN organization o ON o.id = s.organization_id
-        JOIN dashboard d ON d.id = s.dashboard_id
-        WHERE t.record_key = substr($1, CAST(32 * slot.n + 1 AS INTEGER), 32)";
+    const SQL: &str = current!(
+        "WITH RECURSIVE slot (n) AS
+            (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM slot WHERE n + 1 < $2)",
+        "slot CROSS JOIN share_token t",
+        "t.record_key = substr($1, CAST(32 * slot.n + 1 AS INTEGER), 32)"
+    );
     let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
     let rows = query!(session, fetch_all, CurrentRow, SQL, keys.concat(), count).map_err(fault)?;
     Ok(rows.into_iter().map(CurrentRow::into_record).collect())
+}
+
+/// What the edge should know of the records whose keys lie between two texts, neither included, in the order of their
+/// keys.
+pub(crate) async fn records_between(
+    session: &mut Session,
+    (after, before): (&str, &str),
+    limit: u32,
+) -> Result<Vec<(String, Result<Record>)>> {
+    const SQL: &str = current!(
+        "",
+        "share_token t",
+        "t.record_key > $1 AND t.record_key < $2 ORDER BY t.record_key LIMIT $3"
+    );
+    let rows = query!(session, fetch_all, CurrentRow, SQL, after, before, i64::from(limit)).map_err(fault)?;
+    let current = rows.into_iter().map(CurrentRow::into_record);
+    Ok(current.map(|(key, current)| (key, current.map(|(record, _)| record))).collect())
+}
+
+/// Enqueues what is current of these records, for any pusher and at once.
+pub(crate) async fn enqueue_unclaimed(session: &mut Session, keys: &[String], now: Millis) -> Result<()> {
+    const SQL: &str = "INSERT INTO outbox
+            (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
+        SELECT t.record_key, s.revision, $1, 0, $1, 0
+        FROM share_token t JOIN share s ON s.id = t.share_id
+        WHERE t.record_key = $2
+        ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
+            next_attempt_at = excluded.next_attempt_at, parked_at = NULL";
+    for key in keys {
+        execute!(&mut *session, SQL, now.0, key).map_err(fault)?;
+    }
+    Ok(())
 }
 
 impl CurrentRow {

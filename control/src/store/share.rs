@@ -161,7 +161,9 @@ pub(super) async fn fold_names(session: &mut Session) -> Result<usize> {
     Ok(rows.len())
 }
 
+/// Saves a new share and counts it. Whoever makes one holds its dashboard's row.
 pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
+    const COUNT: &str = "UPDATE dashboard SET shares = shares + 1 WHERE id = $1";
     const SQL: &str =
         "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, name_folded, state, generation,
             revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version, guess_resets,
@@ -171,7 +173,7 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
     let protection = &share.protection;
     let password = protection.password.as_ref();
     execute!(
-        session,
+        &mut *session,
         SQL,
         share.id.to_string(),
         share.organization_id.to_string(),
@@ -196,6 +198,7 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         share.issued_at.0,
     )
     .map_err(fault)?;
+    execute!(session, COUNT, dashboard.to_string()).map_err(fault)?;
     Ok(())
 }
 
@@ -260,6 +263,13 @@ pub(crate) async fn any(session: &mut Session, share: Uuid) -> Result<Option<Sha
         .map_err(fault)?
         .map(Row::into_domain)
         .transpose()
+}
+
+/// The share of a token, whether that is its current one or not.
+pub(crate) async fn of_token(session: &mut Session, key: &str) -> Result<Option<Share>> {
+    const SQL: &str =
+        "SELECT s.* FROM share s JOIN share_token t ON t.share_id = s.id WHERE t.record_key = $1";
+    query!(session, fetch_optional, Row, SQL, key).map_err(fault)?.map(Row::into_domain).transpose()
 }
 
 /// Notes a new token of a share.

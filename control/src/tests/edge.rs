@@ -24,6 +24,8 @@ pub(super) enum Mood {
     Takes,
     /// Answers 500.
     Fails,
+    /// Answers 500 to a push with the word "poison" in it.
+    Chokes,
     /// Answers, but takes nothing.
     Refuses,
     /// Takes the first change of each push alone.
@@ -87,6 +89,15 @@ impl Edge {
         });
     }
 
+    /// Makes every record that it holds a tombstone, as if the database had lost the changes that did so.
+    pub(super) fn bury(&self, revision: u64) {
+        self.shared.records.send_modify(|records| {
+            for record in records.values_mut() {
+                *record = Record::tombstone(revision);
+            }
+        });
+    }
+
     /// Records by key.
     pub(super) fn records(&self) -> HashMap<String, Record> {
         self.shared.records.borrow().clone()
@@ -122,7 +133,8 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
     let delay = *edge.delay.lock().unwrap();
     tokio::time::sleep(delay).await;
     let mood = *edge.mood.lock().unwrap();
-    if mood == Mood::Fails {
+    let poisoned = body.windows(6).any(|word| word == b"poison");
+    if mood == Mood::Fails || (mood == Mood::Chokes && poisoned) {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let push: Push = serde_json::from_slice(&body).unwrap();
@@ -137,7 +149,7 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
                 edge.log.lock().unwrap().push((change.key.clone(), record.revision));
                 match records.get(&change.key) {
                     Some(held) if held.revision >= record.revision && *held != record => {
-                        Outcome::Ahead { revision: held.revision }
+                        Outcome::Ahead { revision: held.revision, live: held.live.is_some() }
                     }
                     _ => {
                         let revision = record.revision;
@@ -149,5 +161,5 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
             receipts.push(Receipt { key: change.key, outcome });
         }
     });
-    axum::Json(Pushed { receipts }).into_response()
+    axum::Json(Pushed { at: edge.clock.now(), receipts }).into_response()
 }

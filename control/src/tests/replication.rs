@@ -39,6 +39,27 @@ async fn what_the_edge_did_not_take_is_pending_and_delivered_later() {
 }
 
 #[tokio::test]
+async fn a_change_that_the_edge_chokes_on_holds_up_no_other() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        world.edge.set(Mood::Fails);
+        let mut paths = Vec::new();
+        for name in ["poison", "first", "second"] {
+            let body = json!({"name": name, "share_type": "link"});
+            let share =
+                world.post(&format!("/api/v1/dashboards/{dashboard}/shares"), body).await.ok(202).body;
+            paths.push(format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap()));
+        }
+        world.edge.set(Mood::Chokes);
+        world.until_delivered(&paths[1]).await;
+        world.until_delivered(&paths[2]).await;
+        assert_eq!(world.get(&paths[0]).await.body["effective"], "pending");
+        world.edge.set(Mood::Takes);
+        world.until_delivered(&paths[0]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_restored_backup_is_raised_above_what_the_edge_holds() {
     for world in World::all().await {
         let share = world.share().await;
@@ -64,6 +85,24 @@ async fn a_restored_backup_is_raised_above_what_the_edge_holds() {
         world.edge.leap(99);
         assert_eq!(world.delete(&path).await.ok(200).body["effective"], "live");
         assert!(world.edge.live().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_restored_backup_brings_no_dead_link_back() {
+    for world in World::all().await {
+        let share = world.share().await;
+        let path = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+        world.edge.bury(7);
+        // The database knows nothing of it: to its owner the link is live, and any change would open it again.
+        let renamed = world.call(http::Method::PATCH, &path, Some(json!({"name": "n"})), &[]).await.ok(200);
+        assert_eq!(renamed.body["effective"], "live");
+        assert!(world.edge.live().is_empty());
+        let found = world.get(&path).await.body;
+        assert_eq!((&found["state"], &found["effective"]), (&json!("revoked"), &json!("live")), "{found}");
+        let audited = world.get("/api/v1/audit").await.ok(200).body;
+        assert_eq!(audited["records"][0]["action"], "share.buried", "{audited}");
+        world.post(&format!("{path}/rotate"), json!({})).await.refused(409, "CONFLICT");
     }
 }
 

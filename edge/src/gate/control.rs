@@ -4,7 +4,7 @@ use super::now;
 use crate::env;
 use crate::runtime::{ControlAnswer, ControlCall};
 use serde::Serialize;
-use shared::call::{self, Healed, UsageReport};
+use shared::call::{self, Healed, RecordCall, UsageReport};
 use shared::model::key::KeyRing;
 use shared::model::usage::Usage;
 use worker::{Env, Error, Result};
@@ -16,11 +16,6 @@ const LIMIT_MS: u32 = 5_000;
 pub(super) struct Control {
     ring: KeyRing,
     origin: String,
-}
-
-#[derive(Serialize)]
-struct Key<'a> {
-    key: &'a str,
 }
 
 impl Control {
@@ -37,7 +32,7 @@ impl Control {
 
     /// Asks for a token's record and its counts; `None` when the control plane does not know it either.
     pub(super) async fn heal(&self, key: &str) -> Result<Option<Healed>> {
-        let answer = self.post(call::RECORD_PATH, &Key { key }).await?;
+        let answer = self.post(call::RECORD_PATH, &RecordCall { key: key.to_owned() }).await?;
         match answer.status() {
             200 => Ok(Some(serde_json::from_slice(&answer.bytes())?)),
             404 => Ok(None),

@@ -1,11 +1,13 @@
 //! What the control plane asks of the edge. Signed, and 404 for everybody else.
 
 use super::{Reply, Visit};
+use crate::env::FIGURES;
 use crate::{replication, runtime};
 use shared::call::{SIGNATURE_HEADER, Signed};
 use shared::face::Answer;
 use shared::replica::{MAX_PUSH_BYTES, Push};
 use shared::{Error, Result};
+use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 
 /// `POST /internal/changes`: records on their way to their gates.
@@ -34,17 +36,8 @@ pub fn counters(visit: &Visit) -> JsValue {
         if fits { Ok(()) } else { Err(Error::NotFound("path")) }
     });
     let outcome = asked.map(|()| {
-        let counters = &visit.port.edge.counters;
-        Answer::json(
-            200,
-            &serde_json::json!({
-                "requests": counters.requests.get(),
-                "forged": counters.forged.get(),
-                "kv_reads": counters.kv_reads.get(),
-                "gate_calls": counters.gate_calls.get(),
-                "origin_calls": counters.origin_calls.get(),
-            }),
-        )
+        let figures = FIGURES.into_iter().zip(visit.port.edge.counters.figures());
+        Answer::json(200, &figures.collect::<BTreeMap<_, _>>())
     });
     send(visit, outcome)
 }

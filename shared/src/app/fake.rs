@@ -6,7 +6,7 @@ use crate::model::filter::Choice;
 use crate::model::protection::Protection;
 use crate::model::tally::{Admission, Entry, Tally};
 use crate::model::token::RecordKey;
-use crate::replica::Record;
+use crate::replica::{self, Record};
 use crate::time::Millis;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
@@ -21,8 +21,10 @@ pub(crate) struct Fake {
     pub(crate) now: Cell<i64>,
     pub(crate) kv: RefCell<Option<Vec<u8>>>,
     pub(crate) gate: RefCell<Option<Record>>,
+    pub(crate) database: RefCell<Option<Record>>,
     pub(crate) kv_down: Cell<bool>,
     pub(crate) gate_down: Cell<bool>,
+    pub(crate) gate_hangs: Cell<bool>,
     pub(crate) origin: RefCell<Option<NoRows>>,
     pub(crate) uncacheable: Cell<bool>,
     pub(crate) calls: RefCell<Vec<&'static str>>,
@@ -31,7 +33,12 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn serving(record: Record) -> Self {
-        Self { kv: RefCell::new(Some(record.to_json())), gate: RefCell::new(Some(record)), ..Self::default() }
+        Self {
+            kv: RefCell::new(Some(record.to_json())),
+            gate: RefCell::new(Some(record.clone())),
+            database: RefCell::new(Some(record)),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn later(&self, duration: Duration) {
@@ -72,10 +79,16 @@ impl Host for Fake {
 
     async fn lease(&self, _: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable> {
         self.count("lease");
+        if self.gate_hangs.get() {
+            std::future::pending::<()>().await;
+        }
         let spent = !self.protection().allows_another(self.tally.borrow().usage.accesses);
         let gate = self.gate.borrow();
-        let answer =
-            self.gate_answer(gate.as_ref().map(|record| Lease { revision: record.revision, spent }))?;
+        let answer = self.gate_answer(gate.as_ref().map(|record| Lease {
+            revision: record.revision,
+            digest: replica::digest(&record.to_json()),
+            spent,
+        }))?;
         self.tally.borrow_mut().opened(opens, self.now());
         Ok(answer)
     }
@@ -83,6 +96,14 @@ impl Host for Fake {
     async fn read_gate(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
         self.count("gate");
         self.gate_answer(self.gate.borrow().as_ref().map(Record::to_json))
+    }
+
+    async fn read_origin(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable> {
+        self.count("origin");
+        if self.origin.borrow().is_some() {
+            return Err(Unreachable("origin down".into()));
+        }
+        Ok(self.database.borrow().as_ref().map(Record::to_json))
     }
 
     async fn attempt(&self, _: &RecordKey, network: &str) -> Result<Admission, Unreachable> {

@@ -152,6 +152,13 @@ impl Memory {
         loaded
     }
 
+    /// Puts a newer record in the place of the remembered one, under the lease of that one, if there is one; gives the one to
+    /// use.
+    pub fn replace_record(&self, key: &RecordKey, record: Record, bytes: usize) -> Rc<Loaded> {
+        let asked_at = self.leases.borrow().leased.peek(key).map_or(Millis(0), |leased| leased.asked_at);
+        self.keep_record(key, record, bytes, asked_at)
+    }
+
     /// Forgets a record: nobody knows its token any more.
     pub fn forget_record(&self, key: &RecordKey) {
         let mut leases = self.leases.borrow_mut();

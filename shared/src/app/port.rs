@@ -34,10 +34,12 @@ pub struct Rows {
 }
 
 /// What a gate says of its token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The revision in force.
     pub revision: u64,
+    /// Digest of its record, see [`crate::replica::digest`]: a copy with another one is not used.
+    pub digest: String,
     /// Was the token opened as often as it may be?
     pub spent: bool,
 }
@@ -57,6 +59,10 @@ pub trait Host {
 
     /// Reads the record from the token's gate: the one in force.
     async fn read_gate(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable>;
+
+    /// Asks the control plane for the record that its database has, when the gate is out of reach. `None` when nobody knows
+    /// the token.
+    async fn read_origin(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable>;
 
     /// Counts a guess at the token's gate. `network` says from where, see [`crate::model::attempt::network`].
     async fn attempt(&self, key: &RecordKey, network: &str) -> Result<Admission, Unreachable>;

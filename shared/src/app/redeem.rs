@@ -11,14 +11,18 @@ use crate::model::grant::Grant;
 use crate::model::lease::Standing;
 use crate::model::policy::{self, ChoiceSource, OptionSource};
 use crate::model::token::RecordKey;
-use crate::replica::{Live, Record, TargetView, Unreadable};
+use crate::replica::{self, Live, Record, TargetView, Unreadable};
 use crate::time::Millis;
 use crate::{Error, Result};
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// How long a visitor waits, in the grace, for a gate that may be out of reach, before the control plane is asked as well.
+const GATE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where the record of an open came from; shown in `Server-Timing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum Found {
     Kv,
     /// The gate itself: KV was behind, missed it, or is out of reach.
     Gate,
-    /// This isolate, although the gate is out of reach.
+    /// This isolate, although the gate is out of reach; the control plane, if it can be reached, confirmed the revision.
     Grace,
 }
 
@@ -114,37 +118,33 @@ impl Opened {
 pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
     let now = host.now();
     let opened =
-        |loaded, found, spent| Opened { loaded, found, renewal_due: false, at: now, spent, grant: None };
+        |(loaded, found, spent)| Opened { loaded, found, renewal_due: false, at: now, spent, grant: None };
     match remembered(memory, key, now) {
-        Some((loaded, Standing::Fresh)) => Ok(opened(loaded, Found::Lease, false)),
+        Some((loaded, Standing::Fresh)) => Ok(opened((loaded, Found::Lease, false))),
         Some((loaded, Standing::Due)) => {
             let renewal_due = memory.claim_renewal(key, now);
-            Ok(Opened { renewal_due, ..opened(loaded, Found::Lease, false) })
+            Ok(Opened { renewal_due, ..opened((loaded, Found::Lease, false)) })
         }
-        Some((loaded, standing @ (Standing::Grace | Standing::Over))) => match lease(host, memory, key).await
-        {
-            Ok(Some(Lease { revision, spent })) if revision == loaded.record.revision => {
-                memory.extend(key, revision, now);
-                Ok(opened(loaded, Found::Confirmed, spent))
-            }
-            Ok(Some(Lease { spent, .. })) => {
-                Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate, spent))
-            }
-            Ok(None) => Err(forget(memory, key)),
-            Err(_) if standing == Standing::Grace => Ok(opened(loaded, Found::Grace, false)),
-            Err(unreachable) => Err(gate_is_down(&unreachable)),
+        Some((loaded, Standing::Grace)) => match ask(host, key).await {
+            Ok(Word::Gate(lease)) => Ok(opened(by_gate(host, memory, key, loaded, lease, now).await?)),
+            Ok(Word::Origin(json)) => match by_origin(memory, key, &loaded, json)? {
+                Some(current) => Ok(opened((current, Found::Grace, false))),
+                None => Ok(opened(only_by_gate(host, memory, key, loaded, now).await?)),
+            },
+            Err(_) => Ok(opened((loaded, Found::Grace, false))),
         },
+        Some((loaded, Standing::Over)) => Ok(opened(only_by_gate(host, memory, key, loaded, now).await?)),
         None => {
             let (record, lease) = join(host.read_record(key), lease(host, memory, key)).await;
             let lease = lease.map_err(|unreachable| gate_is_down(&unreachable))?;
-            let Some(Lease { revision, spent }) = lease else { return Err(forget(memory, key)) };
-            // KV may be behind, or out of reach: the gate holds what is in force.
-            let copy = record.ok().flatten().and_then(|json| Some((Record::parse(&json).ok()?, json.len())));
-            match copy.filter(|(record, _)| record.revision == revision) {
+            let Some(Lease { digest, spent, .. }) = lease else { return Err(forget(memory, key)) };
+            // KV may be behind, altered, or out of reach: the gate holds what is in force.
+            let copy = record.ok().flatten().filter(|json| replica::digest(json) == digest);
+            match copy.and_then(|json| Some((Record::parse(&json).ok()?, json.len()))) {
                 Some((record, bytes)) => {
-                    Ok(opened(memory.keep_record(key, record, bytes, now), Found::Kv, spent))
+                    Ok(opened((memory.keep_record(key, record, bytes, now), Found::Kv, spent)))
                 }
-                None => Ok(opened(load_from_gate(host, memory, key, now).await?, Found::Gate, spent)),
+                None => Ok(opened((load_from_gate(host, memory, key, now).await?, Found::Gate, spent))),
             }
         }
     }
@@ -155,6 +155,77 @@ fn remembered(memory: &Memory, key: &RecordKey, now: Millis) -> Option<(Rc<Loade
     let (loaded, standing) = memory.record(key, now)?;
     let standing = if loaded.record.is_strict() { Standing::Over } else { standing };
     Some((loaded, standing))
+}
+
+/// Who can say what is in force.
+enum Word {
+    /// The token's gate.
+    Gate(Option<Lease>),
+    /// The control plane: its database knows of every change before it is in force.
+    Origin(Option<Vec<u8>>),
+}
+
+/// Asks the gate, and the control plane too should the gate fail or be slow: the first word counts. An error means that
+/// neither can be reached.
+async fn ask(host: &impl Host, key: &RecordKey) -> Result<Word, Unreachable> {
+    // Openings are not told on the way: they would be lost when the other answers first.
+    let gate = pin!(async { host.lease(key, 0).await.map(Word::Gate) });
+    let origin = pin!(async { host.read_origin(key).await.map(Word::Origin) });
+    match select(gate, pin!(host.wait(GATE_PATIENCE))).await {
+        Either::Left((Ok(word), _)) => Ok(word),
+        Either::Left((Err(_), _)) => origin.await,
+        Either::Right(((), gate)) => match select(gate, origin).await {
+            Either::Left((Err(_), origin)) => origin.await,
+            Either::Right((Err(_), gate)) => gate.await,
+            Either::Left((word, _)) | Either::Right((word, _)) => word,
+        },
+    }
+}
+
+/// What to serve of a remembered record by its gate's word.
+async fn by_gate(
+    host: &impl Host,
+    memory: &Memory,
+    key: &RecordKey,
+    loaded: Rc<Loaded>,
+    lease: Option<Lease>,
+    now: Millis,
+) -> Result<(Rc<Loaded>, Found, bool)> {
+    let Some(Lease { revision, spent, .. }) = lease else { return Err(forget(memory, key)) };
+    if revision == loaded.record.revision {
+        memory.extend(key, revision, now);
+        return Ok((loaded, Found::Confirmed, spent));
+    }
+    Ok((load_from_gate(host, memory, key, now).await?, Found::Gate, spent))
+}
+
+/// As [`by_gate`], when nobody else's word will do.
+async fn only_by_gate(
+    host: &impl Host,
+    memory: &Memory,
+    key: &RecordKey,
+    loaded: Rc<Loaded>,
+    now: Millis,
+) -> Result<(Rc<Loaded>, Found, bool)> {
+    let lease = lease(host, memory, key).await.map_err(|unreachable| gate_is_down(&unreachable))?;
+    by_gate(host, memory, key, loaded, lease, now).await
+}
+
+/// What to serve of a remembered record by the control plane's word, which gives no lease. `None` for a strict record: only
+/// its gate can say whether it may be opened.
+fn by_origin(
+    memory: &Memory,
+    key: &RecordKey,
+    loaded: &Rc<Loaded>,
+    json: Option<Vec<u8>>,
+) -> Result<Option<Rc<Loaded>>> {
+    let json = json.ok_or_else(|| forget(memory, key))?;
+    let record =
+        Record::parse(&json).map_err(|error| Error::Unavailable(format!("record {key}: {error}")))?;
+    if record.revision == loaded.record.revision {
+        return Ok(Some(Rc::clone(loaded)));
+    }
+    Ok((!record.is_strict()).then(|| memory.replace_record(key, record, json.len())))
 }
 
 /// Renews a lease in the background. A gate that cannot be reached is asked again by the next request.

@@ -6,7 +6,7 @@
 //! makes one gate dead and another live.
 
 use super::lease::LEASE;
-use crate::replica::Record;
+use crate::replica::{self, Record, Unreadable};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,19 +14,34 @@ use std::time::Duration;
 /// Workers KV takes one write a second for a key.
 pub const KV_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest pause between tries to write KV.
-pub const KV_RETRY_LIMIT: Duration = Duration::from_mins(1);
+pub const KV_RETRY_LIMIT: Duration = Duration::from_secs(30);
+/// A write of which nobody knows the outcome may still arrive, after the one that followed it: then KV is written once
+/// more, this much later.
+pub const KV_REPEAT_AFTER: Duration = Duration::from_secs(20);
 
 /// What a gate keeps in its storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     /// Revision in force.
     pub revision: u64,
+    /// Digest of the record in force, see [`crate::replica::digest`].
+    #[serde(default)]
+    pub digest: String,
     /// Newest revision known to be in KV; 0 for none.
     pub flushed_revision: u64,
     /// KV is not written before this instant.
     pub flush_not_before: Millis,
     /// Failed writes since the last good one.
     pub failures: u32,
+    /// Did a write begin of which nothing was heard since?
+    #[serde(default)]
+    pub writing: bool,
+    /// May a write be on its way that was given up?
+    #[serde(default)]
+    pub unsure: bool,
+    /// Then what is in force is written once more.
+    #[serde(default)]
+    pub repeat_at: Option<Millis>,
     /// Is every read of what is in force checked here? Then nobody serves it under a lease.
     pub strict: bool,
     /// How often its token may be opened.
@@ -36,10 +51,12 @@ pub struct Stored {
 }
 
 /// What a gate must know of a record without reading it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
     /// The record's revision.
     pub revision: u64,
+    /// Digest of its bytes.
+    pub digest: String,
     /// See [`Stored::strict`].
     pub strict: bool,
     /// See [`Stored::max_access_count`].
@@ -47,14 +64,18 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Of a record.
-    pub fn of(record: &Record) -> Self {
-        let live = record.live.as_ref();
-        Self {
+    /// Of a record in its bytes.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn of(json: &[u8]) -> Result<Self, Unreadable> {
+        let record = Record::parse(json)?;
+        Ok(Self {
             revision: record.revision,
+            digest: replica::digest(json),
             strict: record.is_strict(),
-            max_access_count: live.and_then(|live| live.protection.max_access_count),
-        }
+            max_access_count: record.live.and_then(|live| live.protection.max_access_count),
+        })
     }
 }
 
@@ -93,13 +114,17 @@ pub struct Pushed {
 
 /// Takes a pushed revision. A gate that held nothing has handed out no lease, so nothing drains.
 pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Millis) -> Pushed {
-    let Announced { revision, strict, max_access_count } = pushed;
+    let Announced { revision, digest, strict, max_access_count } = pushed;
     let Some(old) = stored else {
         let taken = Stored {
             revision,
+            digest,
             flushed_revision: 0,
             flush_not_before: now,
             failures: 0,
+            writing: false,
+            unsure: false,
+            repeat_at: None,
             strict,
             max_access_count,
             drained_at: now,
@@ -109,6 +134,7 @@ pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Mi
     let drain = memory.drain(old, now);
     let taken = (revision > old.revision).then(|| Stored {
         revision,
+        digest,
         strict,
         max_access_count,
         drained_at: now.plus(drain),
@@ -130,23 +156,36 @@ pub enum Flush {
 
 /// Is a write due?
 pub fn flush(stored: &Stored, now: Millis) -> Flush {
-    if stored.flushed_revision >= stored.revision {
-        Flush::Done
-    } else if now < stored.flush_not_before {
-        Flush::Wait(stored.flush_not_before)
+    let due = if stored.flushed_revision < stored.revision {
+        stored.flush_not_before
     } else {
-        Flush::Write
-    }
+        match stored.repeat_at {
+            Some(at) => at.max(stored.flush_not_before),
+            None => return Flush::Done,
+        }
+    };
+    if now < due { Flush::Wait(due) } else { Flush::Write }
+}
+
+/// A write begins. Saved before it does: should the instance end in the middle, the next one knows that a write may be on
+/// its way.
+#[must_use]
+pub fn flushing(stored: &Stored) -> Stored {
+    Stored { writing: true, unsure: stored.unsure || stored.writing, ..stored.clone() }
 }
 
 /// A write of `revision` has ended, well or not.
 #[must_use]
 pub fn flushed(stored: &Stored, revision: u64, succeeded: bool, now: Millis) -> Stored {
     if succeeded {
+        let repeated = stored.repeat_at.filter(|at| now < *at);
         return Stored {
             flushed_revision: stored.flushed_revision.max(revision),
             flush_not_before: now.plus(KV_WRITE_INTERVAL),
             failures: 0,
+            writing: false,
+            unsure: false,
+            repeat_at: if stored.unsure { Some(now.plus(KV_REPEAT_AFTER)) } else { repeated },
             ..stored.clone()
         };
     }
@@ -154,7 +193,7 @@ pub fn flushed(stored: &Stored, revision: u64, succeeded: bool, now: Millis) -> 
     let pause = KV_WRITE_INTERVAL
         .saturating_mul(1_u32.checked_shl(failures.min(6)).unwrap_or(64))
         .min(KV_RETRY_LIMIT);
-    Stored { flush_not_before: now.plus(pause), failures, ..stored.clone() }
+    Stored { flush_not_before: now.plus(pause), failures, writing: false, unsure: true, ..stored.clone() }
 }
 
 #[cfg(test)]
@@ -165,7 +204,7 @@ mod tests {
     const MEMORY: Memory = Memory { started_at: Millis(0), leased_at: None };
 
     fn announced(revision: u64, strict: bool) -> Announced {
-        Announced { revision, strict, max_access_count: None }
+        Announced { revision, digest: format!("digest of {revision}"), strict, max_access_count: None }
     }
 
     fn first(revision: u64) -> Stored {
@@ -214,8 +253,30 @@ mod tests {
             stored = flushed(&stored, 1, false, Millis(0));
             pauses.push(stored.flush_not_before.0);
         }
-        assert_eq!(pauses, [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+        assert_eq!(pauses, [2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000]);
         assert_eq!(flushed(&stored, 1, true, Millis(0)).failures, 0);
+    }
+
+    #[test]
+    fn after_a_write_that_may_still_arrive_kv_is_written_once_more() {
+        let failed = flushed(&flushing(&first(1)), 1, false, Millis(0));
+        let good = flushed(&flushing(&failed), 1, true, Millis(2_000));
+        assert_eq!(flush(&good, Millis(2_000)), Flush::Wait(Millis(22_000)));
+        let newer = next(&good, 2, Millis(5_000)).unwrap();
+        assert_eq!(flush(&newer, Millis(5_000)), Flush::Write);
+        let newer = flushed(&flushing(&newer), 2, true, Millis(5_000));
+        assert_eq!(flush(&newer, Millis(5_000)), Flush::Wait(Millis(22_000)));
+        assert_eq!(flush(&newer, Millis(22_000)), Flush::Write);
+        let repeated = flushed(&flushing(&newer), 2, true, Millis(22_000));
+        assert_eq!(flush(&repeated, Millis(90_000)), Flush::Done);
+    }
+
+    #[test]
+    fn an_instance_that_ended_in_the_middle_of_a_write_leaves_one_that_may_arrive() {
+        let ended = flushing(&first(1));
+        assert_eq!(flush(&ended, Millis(0)), Flush::Write);
+        let good = flushed(&flushing(&ended), 1, true, Millis(100));
+        assert_eq!(flush(&good, Millis(100)), Flush::Wait(Millis(20_100)));
     }
 
     #[test]
@@ -270,12 +331,15 @@ mod tests {
                         prop_assert!(now.since(last) >= KV_WRITE_INTERVAL);
                     }
                     last_write = Some(now);
-                    stored = flushed(&stored, stored.revision, succeeds, now);
+                    stored = flushed(&flushing(&stored), stored.revision, succeeds, now);
                 }
             }
-            while let Flush::Write | Flush::Wait(_) = flush(&stored, now) {
-                now = now.max(stored.flush_not_before);
-                stored = flushed(&stored, stored.revision, true, now);
+            loop {
+                match flush(&stored, now) {
+                    Flush::Done => break,
+                    Flush::Wait(until) => now = until,
+                    Flush::Write => stored = flushed(&flushing(&stored), stored.revision, true, now),
+                }
             }
             prop_assert_eq!(stored.flushed_revision, stored.revision);
         }

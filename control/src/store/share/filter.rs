@@ -20,7 +20,7 @@ macro_rules! of_dashboard {
     };
 }
 
-/// The status is told as `ShareStatus::of` tells it.
+/// The status is told as `ShareStatus::of` tells it. Only counted shares are looked up among the tokens.
 macro_rules! conditions {
     () => {
         "AND ($3 IS NULL OR $3 = CASE
@@ -28,7 +28,7 @@ macro_rules! conditions {
                 WHEN s.closed <> 0 THEN 'closed'
                 WHEN s.expires_at <= $8 THEN 'expired'
                 WHEN s.not_before > $8 THEN 'scheduled'
-                WHEN s.max_access_count <= (SELECT t.accesses FROM share_token t
+                WHEN s.max_access_count IS NOT NULL AND s.max_access_count <= (SELECT t.accesses FROM share_token t
                     WHERE t.share_id = s.id AND t.generation = s.generation) THEN 'spent'
                 ELSE 'active' END)
         AND ($4 IS NULL OR $4 = CASE
@@ -71,6 +71,9 @@ macro_rules! matching {
     };
 }
 
+/// Counted when they were made: see `store::share::insert`.
+const COUNT_OF_ALL: &str = "SELECT CAST(COALESCE(SUM(shares), 0) AS BIGINT) FROM dashboard
+    WHERE organization_id = $1 AND ($2 IS NULL OR id = $2)";
 const COUNT_OF_ORGANIZATION: &str =
     concat!("SELECT COUNT(*) FROM share s ", of_organization!(), conditions!());
 const COUNT_OF_DASHBOARD: &str = concat!("SELECT COUNT(*) FROM share s ", of_dashboard!(), conditions!());
@@ -101,13 +104,28 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: Millis,
 }
 
+impl Wanted<'_> {
+    /// Are these all shares of the organization, or of its dashboard?
+    fn leaves_none_out(&self) -> bool {
+        let filter = ShareFilter { dashboard_id: None, ..self.filter.clone() };
+        filter.is_empty() && !self.live_only
+    }
+}
+
 /// A page of them, and how many there are.
 pub(crate) async fn list(session: &mut Session, wanted: &Wanted<'_>, page: &Page) -> Result<Listed<Stored>> {
     let (count, sql) = match wanted.filter.dashboard_id {
         None => (COUNT_OF_ORGANIZATION, PAGE_OF_ORGANIZATION),
         Some(_) => (COUNT_OF_DASHBOARD, PAGE_OF_DASHBOARD),
     };
-    let (total,) = matching!(&mut *session, fetch_one, (i64,), count, wanted).map_err(fault)?;
+    let (total,) = if wanted.leaves_none_out() {
+        let (organization, dashboard) = (wanted.organization, wanted.filter.dashboard_id);
+        let dashboard = dashboard.map(|id| id.to_string());
+        query!(&mut *session, fetch_one, (i64,), COUNT_OF_ALL, organization.to_string(), dashboard)
+    } else {
+        matching!(&mut *session, fetch_one, (i64,), count, wanted)
+    }
+    .map_err(fault)?;
     let (before, limit) = (page.before_text(), i64::from(page.limit));
     let rows = matching!(session, fetch_all, StoredRow, sql, wanted, &before, limit).map_err(fault)?;
     let records = rows.into_iter().map(StoredRow::into_domain).collect::<Result<_>>()?;

@@ -88,10 +88,79 @@ fn a_revoke_is_seen_when_the_lease_is_over() {
 }
 
 #[test]
-fn gate_down_serves_a_known_link_for_the_grace_only() {
+fn a_kv_copy_that_was_altered_never_serves() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let mut altered = live_record(3);
+    altered.live.as_mut().unwrap().share.name = "Altered".into();
+    *host.kv.borrow_mut() = Some(altered.to_json());
+    assert_eq!(found(&host, &memory), Ok((Found::Gate, 3)));
+    assert_eq!(run(open(&host, &memory, &key())).unwrap().live().unwrap().share.name, "Public link");
+}
+
+#[test]
+fn whatever_happens_to_a_kv_copy_the_gates_record_is_served() {
+    let whole = live_record(3).to_json();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            *host.kv.borrow_mut() = Some(flipped);
+            assert_eq!(found(&host, &memory), Ok((Found::Gate, 3)), "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn without_its_gate_a_link_goes_by_the_control_planes_word() {
+    for hangs in [false, true] {
+        by_the_control_planes_word(hangs);
+    }
+}
+
+fn by_the_control_planes_word(hangs: bool) {
+    let grace = || {
+        let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+        found(&host, &memory).unwrap();
+        host.gate_down.set(true);
+        host.gate_hangs.set(hangs);
+        host.later(LEASE);
+        (host, memory)
+    };
+    let (host, memory) = grace();
+    assert_eq!(found(&host, &memory), Ok((Found::Grace, 3)));
+
+    let (host, memory) = grace();
+    *host.database.borrow_mut() = Some(Record::tombstone(4));
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    assert_eq!((opened.found, opened.live().err()), (Found::Grace, Some(Error::Dead(Why::Revoked))));
+    host.gate_hangs.set(false);
+    *host.origin.borrow_mut() = Some(NoRows::Unreachable(Unreachable("refused".into())));
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    assert_eq!(opened.live().err(), Some(Error::Dead(Why::Revoked)), "it is not forgotten again");
+    host.later(GRACE);
+    assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))), "nor does it last longer");
+
+    let (host, memory) = grace();
+    let mut strict = live_record(4);
+    strict.live.as_mut().unwrap().protection =
+        Protection { max_access_count: Some(1), ..Protection::default() };
+    *host.database.borrow_mut() = Some(strict);
+    // Hanging, it would be waited for until the host gives up.
+    host.gate_hangs.set(false);
+    assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))));
+
+    let (host, memory) = grace();
+    *host.database.borrow_mut() = None;
+    assert_eq!(found(&host, &memory), Err(Error::Dead(Why::Unknown)));
+}
+
+#[test]
+fn gate_and_control_plane_down_serves_a_known_link_for_the_grace_only() {
     let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
     found(&host, &memory).unwrap();
     host.gate_down.set(true);
+    *host.origin.borrow_mut() = Some(NoRows::Unreachable(Unreachable("refused".into())));
     host.later(LEASE);
     assert_eq!(found(&host, &memory), Ok((Found::Grace, 3)));
     host.later(GRACE);
