@@ -1,6 +1,6 @@
 //! Load: closed loops over kept connections, which do as little as possible themselves.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
@@ -85,6 +85,12 @@ impl Connection {
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
+    /// Of answers in any order.
+    pub fn of(mut taken: Vec<Duration>) -> Self {
+        taken.sort_unstable();
+        Self(taken)
+    }
+
     /// The latency that so many of a thousand answers did not pass.
     pub fn permille(&self, permille: usize) -> Duration {
         let at = (self.0.len().saturating_sub(1)) * permille / 1_000;
@@ -104,8 +110,7 @@ pub fn probe(address: &str, requests: &[Request], status: u16, duration: Duratio
         expect(connection.call(request)?, status)?;
         taken.push(asked.elapsed());
     }
-    taken.sort_unstable();
-    Ok(Latencies(taken))
+    Ok(Latencies::of(taken))
 }
 
 /// Several connections at once, until each request was made `times`; tells how many that were.
@@ -115,31 +120,55 @@ pub fn all(
     status: u16,
     (connections, times): (usize, usize),
 ) -> Result<usize> {
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..connections)
-            .map(|worker| {
-                scope.spawn(move || -> Result<usize> {
-                    let mut connection = Connection::open(address)?;
-                    let mut made = 0;
-                    for _ in 0..times {
-                        for request in requests.iter().skip(worker).step_by(connections) {
-                            expect(connection.call(request)?, status)?;
-                            made += 1;
-                        }
-                    }
-                    Ok(made)
-                })
-            })
-            .collect();
+    let made = together(connections, |worker| {
+        let mut connection = Connection::open(address)?;
         let mut made = 0;
-        for worker in workers {
-            match worker.join() {
-                Ok(count) => made += count?,
-                Err(_) => bail!("a connection's thread ended"),
+        for _ in 0..times {
+            for request in requests.iter().skip(worker).step_by(connections) {
+                expect(connection.call(request)?, status)?;
+                made += 1;
             }
         }
         Ok(made)
+    })?;
+    Ok(made.into_iter().sum())
+}
+
+/// Several connections at once that make one request for a while; tells how often that was in a second.
+pub fn rate(
+    address: &str,
+    request: &Request,
+    status: u16,
+    (connections, duration): (usize, Duration),
+) -> Result<f64> {
+    let begun = Instant::now();
+    let made = together(connections, |_| {
+        let mut connection = Connection::open(address)?;
+        let mut made = 0_u32;
+        while begun.elapsed() < duration {
+            expect(connection.call(request)?, status)?;
+            made += 1;
+        }
+        Ok(made)
+    })?;
+    Ok(f64::from(made.into_iter().sum::<u32>()) / begun.elapsed().as_secs_f64())
+}
+
+/// So many threads at once; what each of them gave, by its number.
+pub fn together<T: Send>(threads: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    thread::scope(|scope| {
+        let work = &work;
+        let begun: Vec<_> = (0..threads).map(|number| scope.spawn(move || work(number))).collect();
+        begun
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| anyhow!("a connection's thread ended"))?)
+            .collect()
     })
+}
+
+/// Where a link is asked.
+pub fn path(token: &str, verb: &str) -> String {
+    format!("/api/v1/public/shares/{token}/{verb}")
 }
 
 fn expect((status, body): (u16, Vec<u8>), expected: u16) -> Result<()> {

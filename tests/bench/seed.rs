@@ -35,7 +35,12 @@ pub struct Share {
 /// # Errors
 /// Never: the key is strong.
 pub fn keys() -> Result<Keys> {
-    Ok(KeyRing::parse(ROOT_KEY, None)?.current)
+    Ok(ring()?.current)
+}
+
+/// As [`keys`], for what may have been made by an older root key too.
+pub fn ring() -> Result<KeyRing> {
+    Ok(KeyRing::parse(ROOT_KEY, None)?)
 }
 
 /// Public shares, numbered from `first`.

@@ -1,4 +1,4 @@
-//! One workerd process for each subject, on loopback and without a way out.
+//! One workerd process for each subject, on loopback and without a way out of it.
 
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
@@ -18,9 +18,13 @@ pub const ROOT_KEY: &str = "9f2c4a7be1d05836c7aa10f4e93b5d6278c1f0a35e8d94b60713
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    /// Postern's Worker as it is built, with its gates.
+pub enum Subject<'a> {
+    /// Postern's Worker as it is built, with its gates. What it asks the control plane is answered by a stub.
     Postern,
+    /// The same, with the control plane at this origin on loopback.
+    Installed(&'a str),
+    /// An edge that confirms every push and does nothing else.
+    Confirming,
     /// A Worker written by hand in JavaScript.
     Baseline,
     /// An answer without any work.
@@ -37,7 +41,7 @@ pub struct Workerd {
 
 impl Workerd {
     /// Starts it and waits until it listens; it is compiled at the first request.
-    pub fn start(subject: Subject) -> Result<Self> {
+    pub fn start(subject: Subject<'_>) -> Result<Self> {
         let folder = TempDir::with_prefix("postern-bench-")?;
         let (port, kv_port) = (free_port()?, free_port()?);
         fs::write(folder.path().join("config.capnp"), config(subject, (&port, &kv_port), folder.path())?)?;
@@ -72,11 +76,7 @@ impl Workerd {
 
     /// Processor time so far, of all its threads.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name may hold anything but ends with the last parenthesis; user and system time are fields 14 and 15.
-        let fields: Vec<&str> = stat.rsplit_once(')').context("a stat line")?.1.split_whitespace().collect();
-        let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_of(self.child.id())
     }
 }
 
@@ -88,8 +88,17 @@ impl Drop for Workerd {
     }
 }
 
+/// Processor time of a process so far, of all its threads.
+pub fn cpu_of(process: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name may hold anything but ends with the last parenthesis; user and system time are fields 14 and 15.
+    let fields: Vec<&str> = stat.rsplit_once(')').context("a stat line")?.1.split_whitespace().collect();
+    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}
+
 /// Copies a subject's modules beside its configuration, since paths there are relative, and writes that.
-fn config(subject: Subject, (port, kv_port): (&str, &str), folder: &Path) -> Result<String> {
+fn config(subject: Subject<'_>, (port, kv_port): (&str, &str), folder: &Path) -> Result<String> {
     let copy = |from: PathBuf, name: &str| -> Result<()> {
         fs::copy(&from, folder.join(name)).with_context(|| from.display().to_string())?;
         Ok(())
@@ -100,29 +109,39 @@ fn config(subject: Subject, (port, kv_port): (&str, &str), folder: &Path) -> Res
         copy(Path::new(SOURCES).join(stub), stub)?;
     }
     fs::create_dir(folder.join("objects"))?;
+    let control_url = if let Subject::Installed(url) = subject { url } else { "http://control" };
+    let bindings = format!(
+        r#"(name = "GATES", durableObjectNamespace = "ShareGate"), (name = "CONTROL_URL", text = "{control_url}"),"#
+    );
     let (modules, extra) = match subject {
-        Subject::Postern => {
+        Subject::Postern | Subject::Installed(_) => {
             copy(build.join("index.js"), "index.js")?;
             copy(build.join("index_bg.wasm"), "index_bg.wasm")?;
             (
                 r#"(name = "index.js", esModule = embed "index.js"), (name = "./index_bg.wasm", wasm = embed "index_bg.wasm")"#,
-                r#"(name = "GATES", durableObjectNamespace = "ShareGate"), (name = "CONTROL_URL", text = "http://control"),"#,
+                bindings.as_str(),
             )
         }
-        Subject::Baseline => {
-            copy(Path::new(SOURCES).join("baseline.js"), "index.js")?;
-            (r#"(name = "index.js", esModule = embed "index.js")"#, "")
-        }
-        Subject::Empty => {
-            copy(Path::new(SOURCES).join("empty.js"), "index.js")?;
+        Subject::Confirming | Subject::Baseline | Subject::Empty => {
+            let source = match subject {
+                Subject::Confirming => "confirm.js",
+                Subject::Baseline => "baseline.js",
+                _ => "empty.js",
+            };
+            copy(Path::new(SOURCES).join(source), "index.js")?;
             (r#"(name = "index.js", esModule = embed "index.js")"#, "")
         }
     };
-    let objects = if subject == Subject::Postern {
+    let objects = if matches!(subject, Subject::Postern | Subject::Installed(_)) {
         r#"durableObjectNamespaces = [ (className = "ShareGate", uniqueKey = "gates", enableSql = true) ],
   durableObjectStorage = (localDisk = "objects"),"#
     } else {
         ""
+    };
+    let control = if matches!(subject, Subject::Installed(_)) {
+        r#"network = (allow = ["local"])"#
+    } else {
+        "worker = .control"
     };
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -130,7 +149,7 @@ fn config(subject: Subject, (port, kv_port): (&str, &str), folder: &Path) -> Res
         text,
         r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [ (name = "main", worker = .main), (name = "kv", worker = .kv), (name = "control", worker = .control),
+  services = [ (name = "main", worker = .main), (name = "kv", worker = .kv), (name = "control", {control}),
     (name = "objects", disk = (path = "objects", writable = true)) ],
   sockets = [ (name = "http", address = "127.0.0.1:{port}", http = (), service = "main"),
     (name = "kv", address = "127.0.0.1:{kv_port}", http = (), service = "kv") ],

@@ -1,4 +1,4 @@
-//! A private PostgreSQL server for one run of the tests.
+//! A private PostgreSQL server for one run of the tests, or of the measurements.
 
 use std::{
     env, fs,
@@ -19,6 +19,15 @@ const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
 /// package makes the first; the second is everywhere.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
+/// What a commit promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commits {
+    /// Nothing: nothing in it outlives the run of the tests.
+    Fast,
+    /// That it outlives the machine, as PostgreSQL has it by itself: for measurements.
+    Durable,
+}
+
 /// A server on a free port, with an empty cluster that is removed when this is dropped.
 pub(crate) struct Postgres {
     url: String,
@@ -33,12 +42,12 @@ impl Postgres {
         if let Some(folder) = find_programs() {
             return Ok(folder);
         }
-        setup::install_debian_packages(&["postgresql"], "the storage tests")?;
+        setup::install_debian_packages(&["postgresql"], "the tests and measurements of storage")?;
         find_programs().context("PostgreSQL's initdb isn't on PATH")
     }
 
     /// Starts a server.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(commits: Commits) -> Result<Self> {
         process::progress("Starting PostgreSQL");
         let programs = Self::programs()?;
         let user = server_user()?;
@@ -58,16 +67,13 @@ impl Postgres {
         let port = http::free_port()?;
         let mut server = as_user(user.as_ref(), &programs.join("postgres"));
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]).current_dir(&folder.0);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            // Each test has a database and a pool of its own.
-            "max_connections=400",
-            // Nothing in it outlives the run.
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-        ] {
+        // Each test has a database and a pool of its own.
+        let common = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"];
+        let fast: &[&str] = match commits {
+            Commits::Fast => &["fsync=off", "synchronous_commit=off", "full_page_writes=off"],
+            Commits::Durable => &[],
+        };
+        for setting in common.iter().chain(fast) {
             server.args(["-c", setting]);
         }
         let log = folder.0.join("server.log");
