@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use std::time::Instant;
 use tests::{Database, Stack, signed, stack::eventually};
 
-crate::tests![costs_and_faults];
+crate::own_tests![costs_and_faults];
 
-fn costs_and_faults(_: &Stack) {
+fn costs_and_faults() {
     let stack = Stack::start(Database::Sqlite).expect("an installation");
     a_forged_token_costs_no_io(&stack);
     a_hot_visit_costs_no_io(&stack);

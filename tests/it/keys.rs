@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::{Client, Database, Reply, Stack, stack::free_port};
 
-crate::tests![the_worker_serves_nothing_without_a_strong_key, a_new_root_key_leaves_old_links_alive];
+crate::own_tests![the_worker_serves_nothing_without_a_strong_key, a_new_root_key_leaves_old_links_alive];
 
 /// A Worker of its own, as somebody who forgot a secret would start it.
 struct Worker {
@@ -64,7 +64,7 @@ impl Drop for Worker {
     }
 }
 
-fn the_worker_serves_nothing_without_a_strong_key(_: &Stack) {
+fn the_worker_serves_nothing_without_a_strong_key() {
     let weak = "0123456789abcdef".repeat(4);
     for secrets in [String::new(), format!("POSTERN_ROOT_KEY={weak}\n")] {
         let worker = Worker::start(&secrets);
@@ -87,7 +87,7 @@ fn the_worker_serves_nothing_without_a_strong_key(_: &Stack) {
 }
 
 /// Rotates the root key of both parts, first keeping the old one beside the new one, then without it.
-fn a_new_root_key_leaves_old_links_alive(_: &Stack) {
+fn a_new_root_key_leaves_old_links_alive() {
     let mut stack = Stack::start(Database::Sqlite).expect("an installation");
     let old = Share::create_with(&stack, json!({ "password": "open sesame" }));
     let plain = Share::create(&stack);

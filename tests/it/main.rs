@@ -14,6 +14,7 @@ mod alone;
 mod browser;
 mod cost;
 mod dead;
+mod edges;
 mod errors;
 mod execute;
 mod internal;
@@ -23,6 +24,7 @@ mod many;
 mod password;
 mod past;
 mod policy;
+mod reconcile;
 mod share;
 mod story;
 
@@ -33,17 +35,23 @@ use tests::{Database, Stack};
 
 /// A test of one installation; it fails by panicking.
 type Test = fn(&Stack);
+/// A test that starts what it needs.
+type Own = fn();
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let databases = [(Database::Sqlite, "sqlite"), (Database::Postgres, "postgres")];
     let mut trials = Vec::new();
+    for (name, test) in own_tests() {
+        trials.push(Trial::test(name, move || {
+            test();
+            Ok(())
+        }));
+    }
     let mut stacks = Vec::new();
     for (database, prefix) in databases {
-        let wanted: Vec<_> = tests(database)
-            .into_iter()
-            .filter(|(name, _)| wants(&arguments, &format!("{prefix}::{name}")))
-            .collect();
+        let wanted: Vec<_> =
+            tests().into_iter().filter(|(name, _)| wants(&arguments, &format!("{prefix}::{name}"))).collect();
         if arguments.list || wanted.is_empty() {
             trials.extend(
                 wanted.into_iter().map(|(name, _)| Trial::test(format!("{prefix}::{name}"), || Ok(()))),
@@ -82,8 +90,8 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
 }
 
-fn tests(database: Database) -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 14] = [
+fn tests() -> Vec<(String, Test)> {
+    let groups: [(&str, &[(&str, Test)]); 13] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -95,16 +103,20 @@ fn tests(database: Database) -> Vec<(String, Test)> {
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
+        ("reconcile", reconcile::TESTS),
         ("browser", browser::TESTS),
-        ("alone", alone::TESTS),
-        ("keys", keys::TESTS),
     ];
-    groups
-        .into_iter()
-        // Their installations are their own, so once is enough.
-        .filter(|(group, _)| !matches!(*group, "alone" | "keys") || database == Database::Sqlite)
-        .flat_map(|(group, tests)| tests.iter().map(move |(name, test)| (format!("{group}::{name}"), *test)))
-        .collect()
+    groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()
+}
+
+fn own_tests() -> Vec<(String, Own)> {
+    let groups: [(&str, &[(&str, Own)]); 3] =
+        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS)];
+    groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()
+}
+
+fn named<T: Copy>(group: &str, tests: &[(&str, T)]) -> Vec<(String, T)> {
+    tests.iter().map(|(name, test)| (format!("{group}::{name}"), *test)).collect()
 }
 
 /// Lists tests with their own names.
@@ -112,5 +124,13 @@ fn tests(database: Database) -> Vec<(String, Test)> {
 macro_rules! tests {
     ($($name:ident),+ $(,)?) => {
         pub const TESTS: &[(&str, $crate::Test)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+/// The same of tests that start what they need.
+#[macro_export]
+macro_rules! own_tests {
+    ($($name:ident),+ $(,)?) => {
+        pub const TESTS: &[(&str, $crate::Own)] = &[$((stringify!($name), $name)),+];
     };
 }

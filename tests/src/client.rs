@@ -107,6 +107,23 @@ impl Client {
     /// # Panics
     /// When no answer comes.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Reply {
+        self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Sends a request to somebody who may be gone.
+    ///
+    /// # Errors
+    /// When no answer comes, or none that is whole.
+    ///
+    /// # Panics
+    /// When it is no request.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Reply, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.origin));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -114,11 +131,10 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let answer = match body {
-            Some(body) => self.agent.run(request.body(body).expect("a request")),
-            None => self.agent.run(request.body(()).expect("a request")),
+        let mut answer = match body {
+            Some(body) => self.agent.run(request.body(body).expect("a request"))?,
+            None => self.agent.run(request.body(()).expect("a request"))?,
         };
-        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let headers = answer
             .headers()
             .iter()
@@ -126,8 +142,13 @@ impl Client {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec().expect("a whole body");
-        Reply { status: answer.status().as_u16(), headers, body }
+        let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+        Ok(Reply { status: answer.status().as_u16(), headers, body })
+    }
+
+    /// `GET` from somebody who may be gone.
+    pub fn try_get(&self, path: &str) -> Option<Reply> {
+        self.try_send("GET", path, &[], None).ok()
     }
 
     /// `GET`.

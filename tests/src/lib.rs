@@ -1,5 +1,7 @@
-//! What the end-to-end tests stand on: an installation as `cargo xtask dev` starts it ([`Stack`]), and a
-//! client that takes every answer as it comes ([`Client`]).
+//! What the end-to-end tests stand on: an installation as `cargo xtask dev` starts it ([`Stack`]), a client that takes
+//! every answer as it comes ([`Client`]), and, for faults, a control plane ([`control`]) and the Worker in several
+//! locations ([`edges`]) that can be broken, and wires between them that can be cut ([`wire`]). What is tried there more
+//! often by `cargo xtask soak` lies here too ([`stale`], [`lost`]).
 
 #![expect(
     clippy::expect_used,
@@ -9,8 +11,13 @@
 )]
 
 pub mod client;
+pub mod control;
+pub mod edges;
+pub mod lost;
 pub mod signed;
 pub mod stack;
+pub mod stale;
+pub mod wire;
 
 pub use client::{Client, Reply};
 pub use stack::{Database, Stack};

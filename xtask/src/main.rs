@@ -17,6 +17,7 @@ mod process;
 mod repository;
 mod secrets;
 mod setup;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -48,10 +49,15 @@ enum Command {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
-    /// Measure what requests cost, beside a Worker written by hand
-    Bench,
+    /// Measure what requests, revocations, creates and lists cost, beside something written by hand
+    Bench {
+        /// Only parts whose name contains this: size, start, requests, guesses, revokes, creates, lists
+        filter: Option<String>,
+    },
     /// Compare the policy function with the documented rules on random shares and requests
     Fuzz(fuzz::Options),
+    /// Make changes under load and break things by the ten thousand, and look for stale, lost and revived links
+    Soak(soak::Options),
     /// Check formatting, lints for native and wasm, licences, types and the committed OpenAPI
     Lint,
     /// What continuous integration runs: lint, then test
@@ -81,8 +87,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Edge => edge::command(),
         Command::Dev(options) => dev::command(&options),
         Command::Test { filter } => test::command(filter.as_deref()),
-        Command::Bench => bench::command(),
+        Command::Bench { filter } => bench::command(filter.as_deref()),
         Command::Fuzz(options) => fuzz::command(&options),
+        Command::Soak(options) => soak::command(&options),
         Command::Lint => lint::command(),
         Command::Ci => lint::command().and_then(|()| test::command(None)),
         Command::Openapi { check } => openapi::command(check),

@@ -14,7 +14,7 @@ mod wasm;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 pub(crate) use self::{
     apt::{install as install_debian_packages, is_root},
@@ -46,6 +46,7 @@ pub(crate) fn command(all: bool) -> Result<()> {
         cargo_deny()?;
         process::progress(format!("PostgreSQL: {}", Postgres::programs()?.display()));
         process::progress(format!("Chromium: {}", chromium()?.display()));
+        process::progress(format!("strace: {}", strace()?.display()));
     }
     process::progress("Everything is set up");
     Ok(())
@@ -73,6 +74,15 @@ pub(crate) fn wasm_toolchain() -> Result<WasmToolchain> {
 /// The npm packages alone.
 pub(crate) fn npm_packages() -> Result<NpmPackages> {
     npm::packages(node::node()?)
+}
+
+/// The program by which tests let system calls fail.
+pub(crate) fn strace() -> Result<PathBuf> {
+    if let Some(program) = repository::find_program("strace") {
+        return Ok(program);
+    }
+    apt::install(&["strace"], "the tests of faults")?;
+    repository::find_program("strace").context("strace isn't on PATH")
 }
 
 /// The program that checks licences, sources and advisories of the dependencies.

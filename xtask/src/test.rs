@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     dev, edge,
-    postgres::Postgres,
+    postgres::{Commits, Postgres},
     process,
     setup::{self, NpmPackages},
 };
@@ -14,15 +14,17 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let tools = setup::edge_tools()?;
     let node = tools.npm.node.program().to_owned();
     let chromium = setup::chromium()?;
+    setup::strace()?;
     Postgres::programs()?;
     edge::build(|| Ok(tools))?;
     dev::build_control()?;
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(Commits::Fast)?;
 
     let mut failed = Vec::new();
-    process::progress("Testing shared, control, xtask and the oracle");
+    process::progress("Testing shared, control, xtask, the oracle and the simulated KV");
     let mut unit = process::cargo();
     unit.args(["test", "--no-fail-fast", "-p", "shared", "-p", "control", "-p", "xtask", "-p", "oracle"])
+        .args(["-p", "kv-sim"])
         .args(filter);
     if process::run(unit.env("TEST_POSTGRES_URL", postgres.url())).is_err() {
         failed.push("unit tests");
@@ -36,6 +38,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
         .env("XTASK_BIN", std::env::current_exe()?)
         .env("POSTERN_BIN", dev::control_program()?)
         .env("POSTERN_EDGE_BUILD", edge::output())
+        .env("WORKERD_BIN", NpmPackages::workerd())
         .env("NODE_BIN", node)
         .env("WRANGLER_JS", NpmPackages::wrangler_script())
         .env("CHROMIUM_BIN", chromium);

@@ -32,6 +32,13 @@ impl NpmPackages {
         self.node.command(&Self::program(name))
     }
 
+    /// workerd, the runtime in wrangler: the package for this platform carries the program itself.
+    pub(crate) fn workerd() -> PathBuf {
+        let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+        let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "64" };
+        Self::folder().join(format!("@cloudflare/workerd-{system}-{processor}/bin/workerd"))
+    }
+
     /// The script of wrangler.
     pub(crate) fn wrangler_script() -> PathBuf {
         Self::folder().join("wrangler/bin/wrangler.js")
