@@ -14,6 +14,7 @@ mod load;
 mod populate;
 mod revokes;
 mod seed;
+mod seeding;
 mod table;
 mod visitors;
 mod worker;
@@ -26,7 +27,7 @@ use table::Row;
 type Part = fn() -> Result<Vec<Row>>;
 
 /// What can be measured by itself, in the order of the table.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("size", worker::size),
     ("start", worker::first_request),
     ("requests", worker::requests),
@@ -34,6 +35,7 @@ const PARTS: [(&str, Part); 7] = [
     ("revokes", revokes::rows),
     ("creates", creates::rows),
     ("lists", lists::rows),
+    ("seeding", seeding::rows),
 ];
 
 fn main() -> Result<()> {
