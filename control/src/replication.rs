@@ -79,7 +79,7 @@ struct Ahead {
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     revision: u64,
-    live: bool,
+    dead: bool,
 }
 
 /// Why there are no receipts.
@@ -281,17 +281,18 @@ impl Inner {
         for Ahead { key, sent, in_force } in ahead {
             // One share at a time: whoever changes many takes them in an order of their own.
             let mut session = self.store.write().await?;
-            // The database may have caught up, when another pusher was faster: then its newer row is pushed again.
             let now = self.clock.now();
-            let raised =
+            let buried =
+                in_force.dead && !sent.dead && bury(&mut session, &key, in_force.revision, now).await?;
+            // The database may have caught up, when another pusher was faster: then its newer row is pushed again.
+            let mut raised =
                 outbox::overtake(&mut session, &key, (sent.revision, in_force.revision), now).await?;
+            if buried {
+                raised.push(key.clone());
+            }
             if raised.is_empty() {
                 again.push(key);
                 continue;
-            }
-            let buried = sent.live && !in_force.live;
-            if buried {
-                bury(&mut session, &key, now).await?;
             }
             session.commit().await?;
             tracing::error!(
@@ -332,7 +333,7 @@ impl Inner {
                 bytes = 0;
             }
             bytes += size;
-            sent.insert(key.as_str(), Sent { revision: record.revision, live: record.live.is_some() });
+            sent.insert(key.as_str(), Sent { revision: record.revision, dead: record.is_dead() });
             if let Some(batch) = batches.last_mut() {
                 batch.push(Change { key: key.clone(), record: json, usage });
             }
@@ -344,7 +345,7 @@ impl Inner {
                     Outcome::InForce { revision, drain_ms } => {
                         confirmed.insert(key, (revision, Duration::from_millis(drain_ms)));
                     }
-                    Outcome::Ahead { revision, live } => ahead.push((key, Sent { revision, live })),
+                    Outcome::Ahead { revision, dead } => ahead.push((key, Sent { revision, dead })),
                     Outcome::Failed { reason } => not_taken(&key, &reason),
                 }
             }
@@ -384,9 +385,11 @@ impl Inner {
             match (self.send(&alone).await, alone.changes.as_slice()) {
                 (Ok(receipt), _) => receipts.extend(receipt),
                 (Err(NotSent::Refused(reason)), [change]) => receipts.push(failed(change, reason)),
-                (Err(NotSent::Unreachable(reason)), _) => {
+                (Err(NotSent::Unreachable(reason)), _) if receipts.is_empty() => {
                     return Err(Error::Unavailable(format!("push: {reason}")));
                 }
+                // What was taken until then is; the rest is tried again.
+                (Err(NotSent::Unreachable(_)), _) => return Ok(receipts),
                 (Err(NotSent::Refused(_)), _) => {}
             }
         }
@@ -403,16 +406,14 @@ impl Inner {
         let answer = request.send().await.map_err(unreachable)?;
         match answer.status() {
             StatusCode::OK => {}
-            // Signed with another key or by another clock, too much at once, or no Worker behind the address: it would
-            // say so to any other change as well.
-            StatusCode::NOT_FOUND
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => {
-                return Err(NotSent::Unreachable(format!("status {}", answer.status().as_u16())));
+            // What the Worker says of a body that it cannot take, or that it stumbles over. Any other status is not about
+            // this push: another key or clock, too much at once, or no Worker behind the address.
+            status @ (StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::INTERNAL_SERVER_ERROR) => {
+                return Err(NotSent::Refused(format!("status {}", status.as_u16())));
             }
-            status => return Err(NotSent::Refused(format!("status {}", status.as_u16()))),
+            status => return Err(NotSent::Unreachable(format!("status {}", status.as_u16()))),
         }
         let pushed: Pushed = answer.json().await.map_err(unreachable)?;
         observe_skew(pushed.at, (begun, self.clock.now()));
@@ -448,6 +449,10 @@ impl Inner {
         if let Err(error) = pushed {
             tracing::warn!(%error, changes = keys.len(), "the edge is out of reach: changes wait");
         }
+        // Raising one record may have brought another of its share along.
+        for (key, (revision, _)) in pushed.iter().flatten().filter(|(key, _)| !keys.contains(key)) {
+            outbox::settle(session, key, *revision).await?;
+        }
         for key in keys {
             if let Some((revision, _)) = pushed.as_ref().ok().and_then(|confirmed| confirmed.get(key)) {
                 outbox::settle(session, key, *revision).await?;
@@ -479,14 +484,20 @@ impl Inner {
     }
 }
 
-/// The edge has seen a link die that the database, restored from a backup, believes alive: nothing may bring it back.
-async fn bury(session: &mut Session, key: &str, now: Millis) -> Result<()> {
-    let Some(mut share) = share::of_token(session, key).await? else { return Ok(()) };
+/// The edge has seen a link die at `revision` that the database, restored from a backup, believes alive: nothing may bring it
+/// back. `false` when the database has learned of its death meanwhile.
+async fn bury(session: &mut Session, key: &str, revision: u64, now: Millis) -> Result<bool> {
+    if outbox::record(session, key).await?.is_none_or(|record| record.is_dead()) {
+        return Ok(false);
+    }
+    let Some(mut share) = share::of_token(session, key).await? else { return Ok(false) };
+    share.revision = share.revision.max(revision);
     if !share.revoke(now) {
-        return Ok(());
+        return Ok(false);
     }
     share::update(session, &share).await?;
     share::retire_token(session, share.id, now).await?;
+    outbox::enqueue(session, key, share.revision, now).await?;
     let entry = audit::Entry {
         id: Uuid::now_v7(),
         actor: "edge".to_owned(),
@@ -495,7 +506,8 @@ async fn bury(session: &mut Session, key: &str, now: Millis) -> Result<()> {
         at: now,
         detail: json!({ "reason": "its link was dead at the edge, though not in the database" }),
     };
-    audit::insert(session, share.organization_id, &entry).await
+    audit::insert(session, share.organization_id, &entry).await?;
+    Ok(true)
 }
 
 /// How long a caller waits for so many batches.

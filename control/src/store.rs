@@ -20,7 +20,7 @@ use shared::{Error, Result};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use std::str::FromStr;
 use std::time::Duration;
 use uuid::Uuid;
@@ -133,7 +133,14 @@ impl Store {
     pub(crate) async fn run(&self, migrations: &Migrator) -> Result<()> {
         match &self.pools {
             Pools::Sqlite { write, .. } => migrations.run(write).await,
-            Pools::Postgres(pool) => migrations.run(pool).await,
+            Pools::Postgres(pool) => {
+                // Another instance's migrations, or a backup, may take longer than any request waits.
+                let mut own = pool.acquire().await.map_err(fault)?.detach();
+                sqlx::query("SET lock_timeout = 0").execute(&mut own).await.map_err(fault)?;
+                let run = migrations.run(&mut own).await;
+                own.close().await.map_err(fault)?;
+                run
+            }
         }
         .map_err(|error| Error::Internal(format!("migration: {error}")))
     }

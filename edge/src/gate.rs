@@ -9,6 +9,7 @@ mod storage;
 
 use crate::env;
 use control::Control;
+use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shared::call::Healed;
@@ -17,8 +18,13 @@ use shared::model::tally::{Admission, Entry, Report, Tally};
 use shared::replica::{Live, Metadata, Outcome, Record};
 use shared::time::Millis;
 use std::cell::Cell;
+use std::pin::pin;
+use std::time::Duration;
 use storage::Held;
-use worker::{Date, DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+use worker::{Date, Delay, DurableObject, Env, Error, Request, Response, Result, State, durable_object};
+
+/// One alarm runs at a time, so a write that hangs would hold up the next. It may still arrive.
+const KV_WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[durable_object(alarm)]
@@ -146,8 +152,7 @@ impl ShareGate {
             // A gate that held nothing would have taken it.
             let held = held.ok_or_else(|| Error::from("nothing is held"))?;
             if held.record != record {
-                let live = parse(&held)?.live.is_some();
-                return Ok(Outcome::Ahead { revision: pushed.revision, live });
+                return Ok(Outcome::Ahead { revision: pushed.revision, dead: held.stored.dead });
             }
             // An instance may have ended between saving this record and setting its alarm.
             if let Flush::Write | Flush::Wait(_) = gate::flush(&held.stored, now()) {
@@ -250,13 +255,12 @@ impl ShareGate {
     }
 
     async fn write_kv(&self, held: &Held) -> Result<()> {
-        self.env
-            .kv(env::SHARES)?
-            .put(&held.key, held.record.as_str())?
-            .metadata(Metadata { revision: held.stored.revision, digest: held.stored.digest.clone() })?
-            .execute()
-            .await?;
-        Ok(())
+        let metadata = Metadata { revision: held.stored.revision, digest: held.stored.digest.clone() };
+        let put = self.env.kv(env::SHARES)?.put(&held.key, held.record.as_str())?.metadata(metadata)?;
+        match select(pin!(put.execute()), pin!(Delay::from(KV_WRITE_LIMIT))).await {
+            Either::Left((written, _)) => Ok(written?),
+            Either::Right(((), _)) => Err(Error::from("no answer in time")),
+        }
     }
 
     /// Tells the control plane if that is due, and when to come back for it.

@@ -33,6 +33,10 @@ pub struct Record {
     pub revision: u64,
     /// What the token opens; `None` is a tombstone.
     pub live: Option<Live>,
+    /// Of a tombstone: may it open again? A share closes while its rules do not fit its dashboard; what was revoked or
+    /// rotated away stays dead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
 }
 
 /// A share in force.
@@ -102,7 +106,17 @@ pub enum Unreadable {
 impl Record {
     /// The record of a token that opens nothing any more.
     pub const fn tombstone(revision: u64) -> Self {
-        Self { schema: SCHEMA, revision, live: None }
+        Self { schema: SCHEMA, revision, live: None, closed: false }
+    }
+
+    /// The record of a token that opens nothing as long as its share is closed.
+    pub const fn closed(revision: u64) -> Self {
+        Self { schema: SCHEMA, revision, live: None, closed: true }
+    }
+
+    /// Will it never open anything again?
+    pub const fn is_dead(&self) -> bool {
+        self.live.is_none() && !self.closed
     }
 
     /// Reads a record.
@@ -246,8 +260,8 @@ pub enum Outcome {
     Ahead {
         /// Revision in force.
         revision: u64,
-        /// Does it open anything?
-        live: bool,
+        /// Is it the tombstone of a link that never opens again?
+        dead: bool,
     },
     /// Not taken; try again.
     Failed {
@@ -266,6 +280,7 @@ pub(crate) mod tests {
         Record {
             schema: SCHEMA,
             revision,
+            closed: false,
             live: Some(Live {
                 organization: Organization {
                     id: Uuid::from_u128(1),

@@ -107,7 +107,7 @@ fn record(number: u128, protection: Protection) -> Record {
         expires_at: None,
     };
     let live = Live { organization, share, protection, rules: Rules::default(), target };
-    Record { schema: SCHEMA, revision: 1, live: Some(live) }
+    Record { schema: SCHEMA, revision: 1, live: Some(live), closed: false }
 }
 
 /// Pushes shares to their gates, as the control plane does.

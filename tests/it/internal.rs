@@ -90,7 +90,7 @@ fn old_pushes_change_nothing(stack: &Stack) {
     // The record that was live before, pushed again after the revoke.
     let push = json!({ "changes": [{ "key": key, "record": live }] }).to_string();
     let old = signed::send(&edge, &keys.push, "POST", PUSH_PATH, &push, signed::now());
-    let receipt = json!({ "key": key, "outcome": "ahead", "revision": 2, "live": false });
+    let receipt = json!({ "key": key, "outcome": "ahead", "revision": 2, "dead": true });
     assert_eq!(old.expect(200).json()["receipts"][0], receipt, "the gate says what is in force");
     share.resolve().expect_error(401, "TOKEN_INVALID");
 }

@@ -71,6 +71,8 @@ struct Trial {
     dashboard: String,
     shares: Vec<Known>,
     dead: Vec<String>,
+    /// Links whose death was pending when the call returned: dead in the end.
+    doomed: Vec<String>,
     rng: Rng,
     report: Report,
 }
@@ -123,6 +125,7 @@ impl Trial {
             dashboard,
             shares: Vec::new(),
             dead: Vec::new(),
+            doomed: Vec::new(),
             rng: Rng::with_seed(seed),
             report: Report::default(),
         };
@@ -210,9 +213,8 @@ impl Trial {
 
     /// What was said to be in force is, from now on; what is pending will be at the end.
     fn bury(&mut self, reply: &Reply, token: Option<String>) {
-        if reply.json()["effective"] == "live" {
-            self.dead.extend(token);
-        }
+        let in_force = reply.json()["effective"] == "live";
+        if in_force { self.dead.extend(token) } else { self.doomed.extend(token) }
     }
 
     /// Sends a request, again and again, until it is answered.
@@ -256,7 +258,7 @@ impl Trial {
                 ensure!(resolve(token) == 200, "a live link is lost: {found}");
             }
         }
-        for token in &self.dead {
+        for token in self.dead.iter().chain(&self.doomed) {
             if resolve(token) != 401 {
                 self.report.revived.push(token.clone());
             }
@@ -290,7 +292,8 @@ impl Trial {
         let ring = KeyRing::parse(ROOT_KEY, None)?;
         let admin = self.control.admin();
         let control = Client::new(admin.origin());
-        let tokens = self.shares.iter().filter_map(|share| share.token.as_ref()).chain(&self.dead);
+        let tokens =
+            self.shares.iter().filter_map(|share| share.token.as_ref()).chain(&self.dead).chain(&self.doomed);
         let mut different = Vec::new();
         for share in &self.shares {
             let found = admin.get(&format!("/api/v1/dashboard-shares/{}", share.id)).expect(200).json();

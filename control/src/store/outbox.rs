@@ -258,7 +258,8 @@ pub(crate) async fn enqueue_unclaimed(session: &mut Session, keys: &[String], no
         FROM share_token t JOIN share s ON s.id = t.share_id
         WHERE t.record_key = $2
         ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
-            next_attempt_at = excluded.next_attempt_at, parked_at = NULL";
+            next_attempt_at = excluded.next_attempt_at, parked_at = NULL,
+            enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END";
     for key in keys {
         execute!(&mut *session, SQL, now.0, key).map_err(fault)?;
     }
@@ -274,10 +275,10 @@ impl CurrentRow {
             let definition = document::<Definition>(&self.definition)?;
             let share = share.into_domain()?;
             let current = share.generation == unsigned(token_generation);
-            let record = if share.state == State::Live && current && !share.closed {
-                live(share, organization, &definition, unsigned(self.version))
-            } else {
-                Record::tombstone(share.revision)
+            let record = match share.state {
+                State::Live if current && share.closed => Record::closed(share.revision),
+                State::Live if current => live(share, organization, &definition, unsigned(self.version)),
+                _ => Record::tombstone(share.revision),
             };
             Ok((record, self.usage.usage()))
         };
@@ -290,6 +291,7 @@ fn live(share: Share, organization: Organization, definition: &Definition, versi
     Record {
         schema: SCHEMA,
         revision: share.revision,
+        closed: false,
         live: Some(Live {
             organization,
             share: ShareView {

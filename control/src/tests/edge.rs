@@ -148,8 +148,11 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
                 let record = Record::parse(change.record.get().as_bytes()).unwrap();
                 edge.log.lock().unwrap().push((change.key.clone(), record.revision));
                 match records.get(&change.key) {
-                    Some(held) if held.revision >= record.revision && *held != record => {
-                        Outcome::Ahead { revision: held.revision, live: held.live.is_some() }
+                    Some(held)
+                        if (held.revision >= record.revision && *held != record)
+                            || (held.is_dead() && !record.is_dead()) =>
+                    {
+                        Outcome::Ahead { revision: held.revision, dead: held.is_dead() }
                     }
                     _ => {
                         let revision = record.revision;

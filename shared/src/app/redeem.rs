@@ -131,7 +131,14 @@ pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<
                 Some(current) => Ok(opened((current, Found::Grace, false))),
                 None => Ok(opened(only_by_gate(host, memory, key, loaded, now).await?)),
             },
-            Err(_) => Ok(opened((loaded, Found::Grace, false))),
+            Err(unreachable) => {
+                // A newer record may have come in meanwhile.
+                match memory.record(key, now) {
+                    Some((newer, _)) if newer.record.is_strict() => Err(gate_is_down(&unreachable)),
+                    Some((newer, _)) => Ok(opened((newer, Found::Grace, false))),
+                    None => Ok(opened((loaded, Found::Grace, false))),
+                }
+            }
         },
         Some((loaded, Standing::Over)) => Ok(opened(only_by_gate(host, memory, key, loaded, now).await?)),
         None => {

@@ -21,6 +21,10 @@ pub const KV_REPEAT_AFTER: Duration = Duration::from_secs(20);
 
 /// What a gate keeps in its storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is in force, and how its KV copy stands: independent facts"
+)]
 pub struct Stored {
     /// Revision in force.
     pub revision: u64,
@@ -42,6 +46,10 @@ pub struct Stored {
     /// Then what is in force is written once more.
     #[serde(default)]
     pub repeat_at: Option<Millis>,
+    /// Is it the tombstone of a link that never opens again? Then no live record takes its place, whatever its revision: a
+    /// restored backup may have gone on counting.
+    #[serde(default)]
+    pub dead: bool,
     /// Is every read of what is in force checked here? Then nobody serves it under a lease.
     pub strict: bool,
     /// How often its token may be opened.
@@ -57,6 +65,8 @@ pub struct Announced {
     pub revision: u64,
     /// Digest of its bytes.
     pub digest: String,
+    /// See [`Stored::dead`].
+    pub dead: bool,
     /// See [`Stored::strict`].
     pub strict: bool,
     /// See [`Stored::max_access_count`].
@@ -73,6 +83,7 @@ impl Announced {
         Ok(Self {
             revision: record.revision,
             digest: replica::digest(json),
+            dead: record.is_dead(),
             strict: record.is_strict(),
             max_access_count: record.live.and_then(|live| live.protection.max_access_count),
         })
@@ -114,7 +125,7 @@ pub struct Pushed {
 
 /// Takes a pushed revision. A gate that held nothing has handed out no lease, so nothing drains.
 pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Millis) -> Pushed {
-    let Announced { revision, digest, strict, max_access_count } = pushed;
+    let Announced { revision, digest, dead, strict, max_access_count } = pushed;
     let Some(old) = stored else {
         let taken = Stored {
             revision,
@@ -125,6 +136,7 @@ pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Mi
             writing: false,
             unsure: false,
             repeat_at: None,
+            dead,
             strict,
             max_access_count,
             drained_at: now,
@@ -132,15 +144,18 @@ pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Mi
         return Pushed { revision, taken: Some(taken), drain: Duration::ZERO };
     };
     let drain = memory.drain(old, now);
-    let taken = (revision > old.revision).then(|| Stored {
+    let revives = old.dead && !dead;
+    let taken = (revision > old.revision && !revives).then(|| Stored {
         revision,
         digest,
+        dead,
         strict,
         max_access_count,
         drained_at: now.plus(drain),
         ..old.clone()
     });
-    Pushed { revision: revision.max(old.revision), taken, drain }
+    let revision = taken.as_ref().map_or(old.revision, |taken| taken.revision);
+    Pushed { revision, taken, drain }
 }
 
 /// What to do about the KV copy.
@@ -204,7 +219,13 @@ mod tests {
     const MEMORY: Memory = Memory { started_at: Millis(0), leased_at: None };
 
     fn announced(revision: u64, strict: bool) -> Announced {
-        Announced { revision, digest: format!("digest of {revision}"), strict, max_access_count: None }
+        Announced {
+            revision,
+            digest: format!("digest of {revision}"),
+            dead: false,
+            strict,
+            max_access_count: None,
+        }
     }
 
     fn first(revision: u64) -> Stored {
@@ -226,6 +247,15 @@ mod tests {
             3,
             "tells what is in force"
         );
+    }
+
+    #[test]
+    fn what_died_stays_dead_whatever_is_pushed() {
+        let at = |revision, dead| Announced { dead, ..announced(revision, false) };
+        let dead = push(Some(&first(1)), &MEMORY, at(2, true), Millis(0)).taken.unwrap();
+        let revived = push(Some(&dead), &MEMORY, at(9, false), Millis(0));
+        assert_eq!((revived.taken, revived.revision), (None, 2));
+        assert_eq!(push(Some(&dead), &MEMORY, at(9, true), Millis(0)).taken.unwrap().revision, 9);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::stack::Database;
 use crate::wire::{From, Pass, When};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use serde_json::json;
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -198,9 +199,10 @@ impl Fault {
             trial.control.revive()?;
         }
         trial.change()?;
+        // Before it is killed once more, by us.
+        let traced = std::fs::read_to_string(trace).context("strace wrote nothing: is it installed?")?;
         trial.control.crash();
         trial.control.revive()?;
-        let traced = std::fs::read_to_string(trace).context("strace wrote nothing: is it installed?")?;
         Ok(traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL"))
     }
 
@@ -226,9 +228,11 @@ impl Fault {
         Ok(!pushes.is_empty())
     }
 
-    /// The first control plane hangs somewhere in a change; a second one goes on; then the first wakes up.
+    /// The first control plane hangs somewhere in a change; a second one changes the same share; then the first wakes up.
     fn pause(trial: &mut Trial) -> Result<bool> {
+        let Some(at) = trial.shares.iter().position(|share| share.token.is_some()) else { return Ok(false) };
         let second = trial.control.beside()?;
+        let (owner, path) = (second.admin(), format!("/api/v1/dashboard-shares/{}", trial.shares[at].id));
         let first = Arc::clone(&trial.control);
         let begun = trial.rng.u64(..12);
         thread::scope(|scope| -> Result<()> {
@@ -236,11 +240,15 @@ impl Fault {
             let pause = scope.spawn(move || {
                 thread::sleep(Duration::from_millis(begun));
                 paused.signal(Signal::SIGSTOP);
+                // It may have to wait for what the first one holds.
+                let meanwhile =
+                    scope.spawn(move || owner.patch(&path, &json!({ "name": "Meanwhile" })).status);
                 thread::sleep(Duration::from_millis(1_500));
                 paused.signal(Signal::SIGCONT);
+                meanwhile.join().is_ok_and(|status| matches!(status, 200 | 202 | 503))
             });
-            let outcome = trial.change();
-            ensure!(pause.join().is_ok(), "the pause failed");
+            let outcome = trial.rotate(at);
+            ensure!(pause.join().is_ok_and(|good| good), "the second control plane refused");
             outcome
         })?;
         // Both push what is due from here on.
