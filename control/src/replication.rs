@@ -430,6 +430,12 @@ impl Inner {
         // SQLite writes one after the other. On PostgreSQL whoever holds one row waits for no other: bulk changes
         // take theirs in an order of their own.
         let together = if self.store.has_one_writer() { MAX_CHANGES } else { 1 };
+        if let Err(error) = pushed {
+            tracing::warn!(%error, changes = keys.len(), "the edge is out of reach: changes wait");
+        }
+        // Raising one record may have brought another of its share along.
+        let brought = pushed.iter().flat_map(HashMap::keys).filter(|key| !keys.contains(key));
+        let keys: Vec<String> = keys.iter().chain(brought).cloned().collect();
         for keys in keys.chunks(together) {
             let mut session = self.store.write().await?;
             self.settle_within(&mut session, keys, attempts, pushed).await?;
@@ -446,13 +452,6 @@ impl Inner {
         pushed: &Result<Confirmed>,
     ) -> Result<()> {
         let now = self.clock.now();
-        if let Err(error) = pushed {
-            tracing::warn!(%error, changes = keys.len(), "the edge is out of reach: changes wait");
-        }
-        // Raising one record may have brought another of its share along.
-        for (key, (revision, _)) in pushed.iter().flatten().filter(|(key, _)| !keys.contains(key)) {
-            outbox::settle(session, key, *revision).await?;
-        }
         for key in keys {
             if let Some((revision, _)) = pushed.as_ref().ok().and_then(|confirmed| confirmed.get(key)) {
                 outbox::settle(session, key, *revision).await?;
