@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
+pub(crate) mod embed;
 pub(crate) mod health;
 pub(crate) mod internal;
 pub(crate) mod limits;
@@ -76,7 +77,7 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// The one id in a path. What is no UUID names nothing.
+/// The first id in a path. What is no UUID names nothing.
 pub(crate) struct Id(pub(crate) Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
@@ -88,6 +89,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let (_, text) = params.iter().next().ok_or_else(missing)?;
         let id = Uuid::parse_str(text).ok().filter(|_| text.len() == 36);
         id.map(Self).ok_or_else(missing)
+    }
+}
+
+/// The last part of a path that names something, decoded.
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let missing = || Rejection(Error::NotFound("resource"));
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| missing())?;
+        params.iter().last().map(|(_, text)| Self(text.to_owned())).ok_or_else(missing)
     }
 }
 

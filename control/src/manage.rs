@@ -4,6 +4,7 @@
 pub(crate) mod bulk;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
+pub(crate) mod embed;
 pub(crate) mod key;
 pub(crate) mod limits;
 pub(crate) mod password;

@@ -36,7 +36,7 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
 ];
 
 /// Every set of methods that a route of ours takes, in this order.
-const ALLOW: [&str; 9] = [
+const ALLOW: [&str; 10] = [
     "GET, HEAD",
     "POST",
     "DELETE",
@@ -46,6 +46,7 @@ const ALLOW: [&str; 9] = [
     "GET, HEAD, DELETE",
     "GET, HEAD, PUT, DELETE",
     "GET, HEAD, PATCH, DELETE",
+    "GET, HEAD, POST, DELETE",
 ];
 
 /// Middleware within the router, where the route is known: tells it to [`requests`], which is around it.

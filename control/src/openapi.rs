@@ -18,6 +18,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     ),
     tags(
         (name = "shares", description = "Links to dashboards"),
+        (name = "embeds", description = "Dashboards in frames of other sites"),
         (name = "organization", description = "What is demanded of all its shares"),
         (name = "dashboards", description = "What is shared"),
         (name = "data sources", description = "Where queries run"),
@@ -25,7 +26,10 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
         (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
         (name = "operation", description = "For whoever runs this"),
     ),
-    paths(public::resolve, public::unlock, public::execute, public::options),
+    paths(
+        public::resolve, public::unlock, public::execute, public::options,
+        public::info, public::embed_execute, public::embed_options
+    ),
     components(schemas(ErrorOut<'static>)),
     modifiers(&Security)
 )]

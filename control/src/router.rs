@@ -1,7 +1,7 @@
 //! The whole URL map.
 
 use crate::handler::{
-    Rejection, audit, bulk, dashboard, data_source, health, internal, limits, password, preview, share,
+    Rejection, audit, bulk, dashboard, data_source, embed, health, internal, limits, password, preview, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -34,6 +34,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(bulk::run))
         .routes(routes!(preview::preview))
         .routes(routes!(share::create, share::list_of))
+        .routes(routes!(embed::mint, embed::get, embed::revoke))
+        .routes(routes!(embed::rotate))
+        .routes(routes!(embed::revoke_token))
+        .routes(routes!(embed::keys, embed::add_key))
+        .routes(routes!(embed::key, embed::stop_key))
+        .routes(routes!(embed::origins, embed::set_origins))
         .routes(routes!(dashboard::create, dashboard::list))
         .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
         .routes(routes!(data_source::create, data_source::list))

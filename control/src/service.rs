@@ -7,7 +7,7 @@ use crate::password::Hasher;
 use crate::replication::Replication;
 use crate::store::Store;
 use shared::model::key::KeyRing;
-use shared::model::share::Share;
+use shared::model::share::{Share, ShareType};
 use shared::model::token::Token;
 
 /// One control plane.
@@ -24,10 +24,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// The current token of a share and the page that it opens. `None` when the share is revoked, or when
-    /// the root key that made the token is gone.
+    /// The current token of a share and the page that it opens. `None` when the share is revoked, when
+    /// the root key that made the token is gone, and for an embed, which has many.
     pub(crate) fn link(&self, share: &Share) -> Option<(String, String)> {
-        if share.revoked_at.is_some() {
+        if share.revoked_at.is_some() || share.share_type == ShareType::Embed {
             return None;
         }
         let keys = self.ring.epoch(&share.key_epoch)?;

@@ -8,6 +8,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
+pub(crate) mod embed;
 pub(crate) mod idempotency;
 pub(crate) mod organization;
 pub(crate) mod outbox;

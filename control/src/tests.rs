@@ -6,6 +6,7 @@ mod content;
 mod credentials;
 mod data_plane;
 mod edge;
+mod embed;
 mod filters;
 mod input;
 mod kv;

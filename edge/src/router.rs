@@ -1,10 +1,12 @@
 //! The route table: path -> face -> app -> face. Every answer leaves through [`Reply`], so none goes
 //! without its security headers, errors included.
 
+mod data;
+mod embed;
 mod internal;
+mod link;
 mod manage;
 mod page;
-mod public;
 mod reply;
 mod visitor;
 
@@ -48,7 +50,9 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["share", token] => runtime::run(page::share(visit, (*token).to_owned())),
-        ["api", "v1", "public", "shares", token, verb @ ..] => public::route(visit, token, verb),
+        ["api", "v1", "public", "shares", token, verb @ ..] => link::route(visit, token, verb),
+        ["embed", "d", token] => runtime::run(page::embed(visit, (*token).to_owned())),
+        ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
         ["api", "v1", ..] => runtime::run(manage::forward(visit)),
         ["api" | "v1", ..] => Reply::error(&Error::NotFound("path"), &visit.request_id).send(),
         ["internal", ..] if path == PUSH_PATH => runtime::run(internal::changes(visit)),

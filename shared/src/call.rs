@@ -4,6 +4,7 @@
 //! has its own key ([`crate::model::key::Purpose::Push`], [`crate::model::key::Purpose::Origin`]), so an
 //! answer to one can never be replayed as the other.
 
+use crate::model::embed::token::EmbedToken;
 use crate::model::key::Key;
 use crate::model::usage::Usage;
 use crate::time::Millis;
@@ -154,6 +155,9 @@ pub struct DataCall {
     /// For options: what the viewer typed, at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
+    /// Of an embed: the viewer's token, which the control plane checks again. See [`crate::model::embed::token`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embed_token: Option<EmbedToken>,
 }
 
 /// Answer of [`EXECUTE_PATH`]; the edge passes it on byte for byte and adds what it knows of its cache.

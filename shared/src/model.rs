@@ -3,12 +3,14 @@
 pub mod access;
 pub mod attempt;
 pub mod dashboard;
+pub mod embed;
 pub mod filter;
 pub mod gate;
 pub mod grant;
 pub mod key;
 pub mod lease;
 pub mod limits;
+pub mod origin;
 pub mod password;
 pub mod policy;
 pub mod protection;

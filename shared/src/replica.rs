@@ -2,6 +2,7 @@
 //! Versioned: a record of a schema that this build does not know closes the share.
 
 use crate::model::dashboard::View;
+use crate::model::embed::Terms;
 use crate::model::policy::Rules;
 use crate::model::protection::Protection;
 use crate::model::share::ShareType;
@@ -10,13 +11,17 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use std::ops::RangeInclusive;
 use uuid::Uuid;
 
-/// Schema of the records that this build writes. It reads this one and the one before, so that records written before
+/// Schema of the records of links that this build writes. It reads the one before, too, so that records written before
 /// a deployment stay readable: schema 1 knew no protection and no beginning.
 pub const SCHEMA: u32 = 2;
-/// Oldest schema that this build reads.
-const OLDEST_SCHEMA: u32 = 1;
+/// Schema of the records of embeds: a build that knows none of them must not take one for a link's. Records of links keep theirs,
+/// since raising it would alter each of them.
+pub const EMBED_SCHEMA: u32 = 3;
+/// Oldest schema that this build reads, and newest.
+const READABLE: RangeInclusive<u32> = 1..=EMBED_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -49,8 +54,11 @@ pub struct Live {
     /// What visitors must do first.
     #[serde(default)]
     pub protection: Protection,
-    /// What viewers may ask.
+    /// What viewers may ask; those of an embed are told by its tokens.
     pub rules: Rules,
+    /// Of an embed: what must hold of its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embed: Option<Terms>,
     /// What it opens.
     pub target: TargetView,
 }
@@ -96,7 +104,7 @@ pub enum TargetView {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Written by a newer or foreign build.
-    #[error("schema {0} is neither {SCHEMA} nor the one before")]
+    #[error("schema {0} is none of those that this build knows")]
     Schema(u32),
     /// Not a record.
     #[error("not a record: {0}")]
@@ -166,7 +174,7 @@ impl Metadata {
 
     /// Is the record a tombstone? It holds nothing but its revision, so its digest alone tells.
     pub fn is_tombstone(&self) -> bool {
-        (OLDEST_SCHEMA..=SCHEMA).any(|schema| {
+        READABLE.clone().any(|schema| {
             let tombstone = Record { schema, ..Record::tombstone(self.revision) };
             self.digest == digest(&tombstone.to_json())
         })
@@ -202,8 +210,8 @@ impl Head {
     }
 }
 
-const fn readable(schema: u32) -> Result<(), Unreadable> {
-    if schema >= OLDEST_SCHEMA && schema <= SCHEMA { Ok(()) } else { Err(Unreadable::Schema(schema)) }
+fn readable(schema: u32) -> Result<(), Unreadable> {
+    if READABLE.contains(&schema) { Ok(()) } else { Err(Unreadable::Schema(schema)) }
 }
 
 /// A push: `POST /internal/changes`, signed (see [`crate::call`]).
@@ -297,6 +305,7 @@ pub(crate) mod tests {
                 },
                 protection: Protection::default(),
                 rules: Rules::default(),
+                embed: None,
                 target: TargetView::Dashboard(View {
                     id: Uuid::from_u128(3),
                     slug: "sales".into(),
@@ -335,8 +344,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":3,"revision":1,"live":null}"#), Err(Unreadable::Schema(3)));
-        assert_eq!(Record::parse(br#"{"schema":3,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(3)));
+        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":null}"#), Err(Unreadable::Schema(4)));
+        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(4)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

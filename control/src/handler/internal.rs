@@ -17,8 +17,9 @@ use shared::call::{CACHEABLE_HEADER, DataCall, Healed, RecordCall, SIGNATURE_HEA
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::in_time;
 use shared::model::dashboard::{Definition, View};
+use shared::model::embed::token::verify as verify_token;
 use shared::model::policy::{self, Rules};
-use shared::model::share::{State as ShareState, Target};
+use shared::model::share::{ShareType, State as ShareState, Target};
 use shared::model::token::RecordKey;
 use shared::{Error, Result};
 use std::sync::Arc;
@@ -144,11 +145,26 @@ async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
         return Err(Refusal::Stale);
     }
     let Target::Dashboard(dashboard) = share.target;
+    let embed = match (share.share_type, &call.embed_token) {
+        (ShareType::Link, None) => None,
+        (ShareType::Embed, Some(token)) => {
+            let embed = verify_token(&service.ring, token.expose()).ok_or(Refusal::Dead)?;
+            let terms = store::embed::terms(&mut session, &share).await?;
+            let own = (share.organization_id, dashboard, share.generation);
+            embed.in_force(own, &terms, service.clock.now()).map_err(|_| Refusal::Dead)?;
+            Some(embed)
+        }
+        (ShareType::Link, Some(_)) | (ShareType::Embed, None) => return Err(Refusal::Dead),
+    };
     let dashboard = store::dashboard::find(&mut session, share.organization_id, dashboard).await?;
     let definition = dashboard.definition;
     let source =
         store::data_source::find(&mut session, share.organization_id, definition.data_source_id).await?;
     drop(session);
     let view = definition.view(dashboard.id, dashboard.version);
-    Ok(Found { definition, source, view, rules: share.rules })
+    let rules = match embed {
+        None => share.rules,
+        Some(embed) => embed.terms.fitting_rules(&view.filters)?,
+    };
+    Ok(Found { definition, source, view, rules })
 }

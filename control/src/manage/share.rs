@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use shared::face::dashboard::manage::{RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
 use shared::model::filter::Filter;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, State, Target};
-use shared::model::token::Token;
+use shared::model::share::{Share, ShareType, State, Target};
+use shared::model::token::{RecordKey, Token};
 use shared::time::Millis;
 use shared::{Error, Result};
 use uuid::Uuid;
@@ -59,13 +59,26 @@ pub(crate) async fn create(
         created_at: now,
         issued_at: now,
         revoked_at: None,
+        revoked_tokens: Vec::new(),
     };
-    store::share::insert(&mut session, &share).await?;
-    let key = issue(service, &mut session, &share).await?;
-    outbox::enqueue(&mut session, &key, share.revision, now).await?;
     let detail = json!({ "dashboard_id": dashboard, "password": version > 0 });
-    actor.audit(&mut session, ("share.create", id), detail, now).await?;
+    insert_within(service, &mut session, actor, &share, ("share.create", detail)).await?;
     commit(service, session, actor, id).await
+}
+
+/// Saves a new share with its first token, outbox and audit row.
+pub(super) async fn insert_within(
+    service: &Service,
+    session: &mut Session,
+    actor: &Actor,
+    share: &Share,
+    (action, detail): (&str, Value),
+) -> Result<()> {
+    let now = share.created_at;
+    store::share::insert(session, share).await?;
+    let key = issue(service, session, share).await?;
+    outbox::enqueue(session, &key, share.revision, now).await?;
+    actor.audit(session, (action, share.id), detail, now).await
 }
 
 /// Gives a share a new token; the old one is dead when this returns, unless the answer says `pending`.
@@ -196,15 +209,22 @@ pub(crate) async fn list_of(
 }
 
 /// What the viewers of a dashboard may narrow.
-fn filters(dashboard: &Dashboard) -> Vec<Filter> {
+pub(super) fn filters(dashboard: &Dashboard) -> Vec<Filter> {
     dashboard.definition.view(dashboard.id, dashboard.version).filters
 }
 
 /// Notes the share's current token and gives its record key.
 async fn issue(service: &Service, session: &mut Session, share: &Share) -> Result<String> {
-    let keys = &service.ring.current;
-    let token = Token::derive(keys, share.id, share.generation, &share.nonce);
-    let key = token.record_key(keys);
+    let key = match share.share_type {
+        ShareType::Link => {
+            let keys = &service.ring.current;
+            Token::derive(keys, share.id, share.generation, &share.nonce).record_key(keys)
+        }
+        ShareType::Embed => {
+            let Target::Dashboard(dashboard) = share.target;
+            RecordKey::of_embed(dashboard, share.generation)
+        }
+    };
     store::share::insert_token(session, share, &key).await?;
     Ok(key.as_str().to_owned())
 }

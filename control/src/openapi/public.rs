@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use shared::call::Executed;
+use shared::face::dashboard::embed::InfoOut;
 use shared::face::dashboard::error::ErrorOut;
 use shared::face::dashboard::public::{OptionsOut, ResolveOut, UnlockOut};
 use std::collections::BTreeMap;
@@ -122,3 +123,24 @@ pub(super) fn execute() {}
         ("search" = Option<String>, Query, description = "What the viewer typed, at most 128 characters", max_length = 128)),
     responses((status = 200, body = OptionsOut<'static>), PublicFailure), security(()))]
 pub(super) fn options() {}
+
+/// What an embed shows.
+#[utoipa::path(get, path = "/api/embed/d/{token}/info", tag = "public", operation_id = "getEmbedInfo",
+    params(("token" = String, Path, description = "The embed token; or `self`, with the token in `Authorization: Bearer`")),
+    responses((status = 200, body = InfoOut<'static>), PublicFailure), security(()))]
+pub(super) fn info() {}
+
+/// The rows of an embed's dashboard.
+#[utoipa::path(post, path = "/api/embed/d/{token}/execute", tag = "public", operation_id = "executeEmbed",
+    params(("token" = String, Path, description = "The embed token; or `self`, with the token in `Authorization: Bearer`")),
+    request_body = ExecuteIn, responses((status = 200, body = ExecuteOut), PublicFailure), security(()))]
+pub(super) fn embed_execute() {}
+
+/// The options of a filter of an embed.
+#[utoipa::path(get, path = "/api/embed/d/{token}/filters/{filter_slug}/options", tag = "public",
+    operation_id = "listEmbedFilterOptions",
+    params(("token" = String, Path, description = "The embed token; or `self`, with the token in `Authorization: Bearer`"),
+        ("filter_slug" = String, Path, description = "The filter"),
+        ("search" = Option<String>, Query, description = "What the viewer typed, at most 128 characters", max_length = 128)),
+    responses((status = 200, body = OptionsOut<'static>), PublicFailure), security(()))]
+pub(super) fn embed_options() {}

@@ -52,9 +52,9 @@ pub(crate) async fn set_limits(session: &mut Session, organization: Uuid, limits
 
 pub(crate) async fn insert(session: &mut Session, organization: &Organization, now: Millis) -> Result<()> {
     const SQL: &str = "INSERT INTO organization (id, slug, name, created_at) VALUES ($1, $2, $3, $4)";
-    execute!(session, SQL, organization.id.to_string(), &organization.slug, &organization.name, now.0)
+    execute!(&mut *session, SQL, organization.id.to_string(), &organization.slug, &organization.name, now.0)
         .map_err(|error| unique(error, "the slug is taken by another organization"))?;
-    Ok(())
+    super::embed::insert_key(session, organization.id, 1, now).await
 }
 
 /// Is this a new database?

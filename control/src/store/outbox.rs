@@ -6,12 +6,13 @@
 
 use super::share::Row as ShareRow;
 use super::usage::Row as UsageRow;
-use super::{Session, document, execute, fault, id, query, signed, unsigned};
+use super::{Session, document, embed, execute, fault, id, query, signed, unsigned};
 use shared::Result;
 use shared::model::dashboard::Definition;
-use shared::model::share::{Share, State, Target};
+use shared::model::embed::Terms;
+use shared::model::share::{Share, ShareType, State, Target};
 use shared::model::usage::Usage;
-use shared::replica::{Live, Organization, Record, SCHEMA, ShareView, TargetView};
+use shared::replica::{EMBED_SCHEMA, Live, Organization, Record, SCHEMA, ShareView, TargetView};
 use shared::time::Millis;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -187,6 +188,9 @@ struct CurrentRow {
     token_generation: i64,
     organization_slug: String,
     organization_name: String,
+    embed_origins: String,
+    oldest_embed_key: Option<i64>,
+    newest_embed_key: Option<i64>,
     definition: String,
     version: i64,
 }
@@ -198,7 +202,11 @@ macro_rules! current {
             $with,
             " SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
                 t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
-                o.name AS organization_name, d.definition, d.version
+                o.name AS organization_name, o.embed_origins, d.definition, d.version,
+                CASE WHEN s.share_type = 'embed' THEN (SELECT MIN(k.generation) FROM embed_key k
+                    WHERE k.organization_id = o.id AND k.stopped_at IS NULL) END AS oldest_embed_key,
+                CASE WHEN s.share_type = 'embed' THEN (SELECT MAX(k.generation) FROM embed_key k
+                    WHERE k.organization_id = o.id AND k.stopped_at IS NULL) END AS newest_embed_key
             FROM ",
             $tokens,
             " JOIN share s ON s.id = t.share_id
@@ -269,15 +277,29 @@ pub(crate) async fn enqueue_unclaimed(session: &mut Session, keys: &[String], no
 impl CurrentRow {
     fn into_record(self) -> (String, Result<(Record, Usage)>) {
         let Self { record_key, share, token_generation, organization_slug, organization_name, .. } = self;
+        // Two keys are in force at most.
+        let mut keys: Vec<u64> =
+            [self.oldest_embed_key, self.newest_embed_key].into_iter().flatten().map(unsigned).collect();
+        keys.dedup();
         let make = || {
             let id = id(&share.organization_id)?;
             let organization = Organization { id, slug: organization_slug, name: organization_name };
             let definition = document::<Definition>(&self.definition)?;
             let share = share.into_domain()?;
+            let embed = match share.share_type {
+                ShareType::Link => None,
+                ShareType::Embed => Some(Terms {
+                    keys,
+                    revoked: embed::ids(&share.revoked_tokens),
+                    origins: document(&self.embed_origins)?,
+                }),
+            };
             let current = share.generation == unsigned(token_generation);
             let record = match share.state {
                 State::Live if current && share.closed => Record::closed(share.revision),
-                State::Live if current => live(share, organization, &definition, unsigned(self.version)),
+                State::Live if current => {
+                    live(share, embed, organization, (&definition, unsigned(self.version)))
+                }
                 _ => Record::tombstone(share.revision),
             };
             Ok((record, self.usage.usage()))
@@ -286,10 +308,15 @@ impl CurrentRow {
     }
 }
 
-fn live(share: Share, organization: Organization, definition: &Definition, version: u64) -> Record {
+fn live(
+    share: Share,
+    embed: Option<Terms>,
+    organization: Organization,
+    (definition, version): (&Definition, u64),
+) -> Record {
     let Target::Dashboard(dashboard) = share.target;
     Record {
-        schema: SCHEMA,
+        schema: if embed.is_some() { EMBED_SCHEMA } else { SCHEMA },
         revision: share.revision,
         closed: false,
         live: Some(Live {
@@ -304,6 +331,7 @@ fn live(share: Share, organization: Organization, definition: &Definition, versi
             },
             protection: share.protection,
             rules: share.rules,
+            embed,
             target: TargetView::Dashboard(definition.view(dashboard, version)),
         }),
     }

@@ -49,6 +49,7 @@ pub(super) struct Row {
     created_at: i64,
     issued_at: i64,
     revoked_at: Option<i64>,
+    revoked_tokens: String,
 }
 
 impl Row {
@@ -62,6 +63,7 @@ impl Row {
             target: Target::Dashboard(id(&self.dashboard_id)?),
             share_type: match self.share_type.as_str() {
                 "link" => ShareType::Link,
+                "embed" => ShareType::Embed,
                 other => return Err(Error::Internal(format!("stored share type {other:?}"))),
             },
             name: self.name,
@@ -87,6 +89,7 @@ impl Row {
             created_at: Millis(self.created_at),
             issued_at: Millis(self.issued_at),
             revoked_at: millis(self.revoked_at),
+            revoked_tokens: document(&self.revoked_tokens)?,
         })
     }
 }
@@ -139,9 +142,10 @@ const fn state_name(state: State) -> &'static str {
     }
 }
 
-const fn type_name(share_type: ShareType) -> &'static str {
+pub(super) const fn type_name(share_type: ShareType) -> &'static str {
     match share_type {
         ShareType::Link => "link",
+        ShareType::Embed => "embed",
     }
 }
 
@@ -207,8 +211,8 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
     const SQL: &str = "UPDATE share SET name = $1, state = $2, generation = $3, revision = $4, nonce = $5,
             key_epoch = $6, rules = $7, expires_at = $8, issued_at = $9, revoked_at = $10, closed = $11,
             name_folded = $12, password_hash = $13, password_epoch = $14, protection_version = $15,
-            guess_resets = $16, max_access_count = $17, not_before = $18
-        WHERE id = $19";
+            guess_resets = $16, max_access_count = $17, not_before = $18, revoked_tokens = $19
+        WHERE id = $20";
     let protection = &share.protection;
     let password = protection.password.as_ref();
     execute!(
@@ -232,6 +236,7 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
         signed(protection.resets),
         protection.max_access_count.map(signed),
         share.not_before.map(|at| at.0),
+        to_text(&share.revoked_tokens)?,
         share.id.to_string(),
     )
     .map_err(fault)?;

@@ -48,9 +48,18 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
         ("POST", path) if path.ends_with("/preview") => Some(json!({"dashboard_id": dashboard})),
         ("PUT", path) if path.ends_with("/password") => Some(json!({"password": "correct horse"})),
         ("PUT", path) if path.ends_with("/limits") => Some(json!({})),
+        ("POST", "/api/v1/embed/dashboards/{id}") => Some(json!({})),
+        ("PUT", path) if path.ends_with("/origins") => Some(json!({"allowed_origins": []})),
         ("PATCH", _) => Some(json!({"name": "x"})),
         _ => None,
     }
+}
+
+/// A path to a thing of the world's own organization.
+async fn filled(world: &World, template: &str, id: &str) -> String {
+    let keys = world.get("/api/v1/embed/keys").await.ok(200).body;
+    let kid = keys["keys"][0]["kid"].as_str().unwrap();
+    template.replace("{id}", id).replace("{kid}", kid).replace("{jti}", "t1")
 }
 
 #[tokio::test]
@@ -58,9 +67,9 @@ async fn every_route_asks_for_a_key_and_its_scope() {
     let world = World::new().await;
     let dashboard = world.dashboard().await;
     let routes = guarded();
-    assert_eq!(routes.len(), 24, "{routes:?}");
+    assert_eq!(routes.len(), 35, "{routes:?}");
     for (method, template, scope) in routes {
-        let path = template.replace("{id}", &dashboard);
+        let path = filled(&world, &template, &dashboard).await;
         let body = body(&world, (&method, &template), &dashboard).await.map(|body| body.to_string());
         let call =
             async |headers: &[(&str, &str)]| world.raw(method.clone(), &path, body.clone(), headers).await;
@@ -94,6 +103,7 @@ async fn what_is_anothers_is_not_there() {
     let shown = world.get(&format!("/api/v1/dashboards/{dashboard}")).await.ok(200).body;
     let source = shown["data_source_id"].as_str().unwrap();
     let stranger = world.key("globex", &Scope::ALL).await;
+    let own_key = world.get("/api/v1/embed/keys").await.ok(200).body["keys"][0]["kid"].clone();
     let mut statuses = BTreeSet::new();
     for (method, template, _) in guarded() {
         let own = match template.as_str() {
@@ -101,13 +111,18 @@ async fn what_is_anothers_is_not_there() {
             path if path.contains("data-sources") => source,
             _ => dashboard,
         };
-        let path = template.replace("{id}", own);
+        let path = filled(&world, &template, own).await;
         let body = body(&world, (&method, &template), dashboard).await.map(|body| body.to_string());
         let answer = world.raw(method.clone(), &path, body, &[("x-api-key", &stranger)]).await;
         statuses.insert(answer.status.as_u16());
-        match (method.as_str(), template.contains("{id}")) {
+        match (method.as_str(), template.contains('{')) {
             (_, true) => answer.refused(404, "NOT_FOUND"),
-            (_, false) if template.ends_with("/limits") => assert_eq!(answer.status, 200),
+            (_, false) if template.ends_with("/limits") || template.ends_with("/origins") => {
+                assert_eq!(answer.status, 200);
+            }
+            ("GET", false) if template.ends_with("/keys") => {
+                assert_ne!(answer.body["keys"][0]["kid"], own_key)
+            }
             (_, false) if template.ends_with("/bulk") => assert_eq!(answer.body["matched"], 0),
             (_, false) if template.ends_with("/preview") => answer.refused(404, "NOT_FOUND"),
             ("GET", false) if template.contains("audit") => assert_eq!(answer.body["total"], 2),

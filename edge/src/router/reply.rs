@@ -23,13 +23,18 @@ const API: [(&str, &str); 4] = [
     ("cross-origin-resource-policy", "cross-origin"),
 ];
 
-/// Only our own scripts, styles and calls; no eval, no inline, no frame.
-const PAGE: [(&str, &str); 4] = [
-    (
-        "content-security-policy",
+/// Only our own scripts, styles and calls; no eval, no inline.
+macro_rules! page_policy {
+    () => {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-         font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
+         font-src 'self'; base-uri 'none'; form-action 'self'"
+    };
+}
+const PAGE_POLICY: &str = page_policy!();
+
+/// Nobody frames a page, but for those of embeds.
+const PAGE: [(&str, &str); 4] = [
+    ("content-security-policy", concat!(page_policy!(), "; frame-ancestors 'none'")),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
@@ -37,32 +42,67 @@ const PAGE: [(&str, &str); 4] = [
 
 thread_local! {
     static API_SET: HeaderSet = HeaderSet::new(&[COMMON.as_slice(), API.as_slice()].concat());
+    static EMBED_SET: HeaderSet = HeaderSet::new(&[COMMON.as_slice(), EMBED.as_slice()].concat());
     static PAGE_SET: HeaderSet = HeaderSet::new(&[COMMON.as_slice(), PAGE.as_slice()].concat());
     static SEQUENCE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
+/// As [`API`], but only the sites that an embed names may read it: they are told one by one.
+const EMBED: [(&str, &str); 4] = [
+    ("access-control-expose-headers", "x-request-id, server-timing, retry-after"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "cross-origin"),
+    ("vary", "origin"),
+];
+
 /// An answer on its way out.
 pub struct Reply {
     answer: Answer,
-    page: bool,
+    kind: Kind,
+}
+
+/// Which headers an answer always carries.
+#[derive(Clone, Copy)]
+enum Kind {
+    Api,
+    Embed,
+    Page,
 }
 
 impl Reply {
     /// An answer to a program.
     pub fn api(answer: Answer, request_id: &str) -> Self {
-        Self { answer: answer.with("x-request-id", request_id.to_owned()), page: false }
+        Self { answer: answer.with("x-request-id", request_id.to_owned()), kind: Kind::Api }
+    }
+
+    /// An answer to a program about an embed, which a page of `reader`, an origin, may read.
+    pub fn embed(answer: Answer, request_id: &str, reader: Option<String>) -> Self {
+        let answer = answer.with("x-request-id", request_id.to_owned());
+        let answer = match reader {
+            Some(origin) => answer.with("access-control-allow-origin", origin),
+            None => answer,
+        };
+        Self { answer, kind: Kind::Embed }
     }
 
     /// An answer to a person. No request id: dead links must be the same byte for byte.
     pub const fn page(answer: Answer) -> Self {
-        Self { answer, page: true }
+        Self { answer, kind: Kind::Page }
+    }
+
+    /// A page that sites may frame: `ancestors` is a source list.
+    pub fn framed(answer: Answer, ancestors: &str) -> Self {
+        let policy = format!("{PAGE_POLICY}; frame-ancestors {ancestors}");
+        let answer = answer
+            .with("content-security-policy", policy)
+            .with("cross-origin-opener-policy", "unsafe-none")
+            .with("cross-origin-resource-policy", "cross-origin");
+        Self { answer, kind: Kind::Page }
     }
 
     /// An error in the dashboard dialect; what is ours to mend goes to the log.
     pub fn error(error: &Error, request_id: &str) -> Self {
-        if let Error::Unavailable(_) | Error::Internal(_) = error {
-            runtime::log("error", &error.to_string(), request_id);
-        }
+        note(error, request_id);
         Self::api(dashboard::error::render(error, request_id), request_id)
     }
 
@@ -74,7 +114,7 @@ impl Reply {
             .with("access-control-allow-methods", methods)
             .with("access-control-allow-headers", "content-type, authorization")
             .with("access-control-max-age", "86400");
-        Self { answer, page: false }
+        Self { answer, kind: Kind::Api }
     }
 
     /// Adds a header.
@@ -93,8 +133,19 @@ impl Reply {
 
     /// The platform's own answer.
     pub fn send(self) -> JsValue {
-        let set = if self.page { &PAGE_SET } else { &API_SET };
+        let set = match self.kind {
+            Kind::Api => &API_SET,
+            Kind::Embed => &EMBED_SET,
+            Kind::Page => &PAGE_SET,
+        };
         set.with(|set| set.answer(&self.answer))
+    }
+}
+
+/// Writes to the log what is ours to mend.
+pub fn note(error: &Error, request_id: &str) {
+    if let Error::Unavailable(_) | Error::Internal(_) = error {
+        runtime::log("error", &error.to_string(), request_id);
     }
 }
 

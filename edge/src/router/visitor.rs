@@ -11,7 +11,7 @@ use shared::model::token::RecordKey;
 /// expired or another link's is none.
 pub fn grant(visit: &Visit, key: &RecordKey) -> Option<Grant> {
     let token = match runtime::header(&visit.request, "authorization") {
-        Some(authorization) => bearer(&authorization)?.to_owned(),
+        Some(authorization) => after_bearer(&authorization)?.to_owned(),
         None => cookie(&runtime::header(&visit.request, "cookie")?, &cookie_name(key))?.to_owned(),
     };
     grant::verify(&visit.port.edge.ring, &token, runtime::now())
@@ -37,7 +37,12 @@ fn cookie_name(key: &RecordKey) -> String {
     format!("__Host-postern-{}", key.as_str().get(..16).unwrap_or_default())
 }
 
-fn bearer(authorization: &str) -> Option<&str> {
+/// What the `Authorization` header bears.
+pub fn bearer(visit: &Visit) -> Option<String> {
+    after_bearer(&runtime::header(&visit.request, "authorization")?).map(str::to_owned)
+}
+
+fn after_bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -4,12 +4,11 @@ use super::memory::{Loaded, Memory, RESULT_TTL, ResultKey};
 use super::port::{Host, Lease, NoRows, Unreachable};
 use crate::call::{DataCall, OptionsFound};
 use crate::error::Why;
-use crate::model::access;
+use crate::model::access::{self, Pass};
 use crate::model::dashboard::View;
 use crate::model::filter::Choice;
-use crate::model::grant::Grant;
 use crate::model::lease::Standing;
-use crate::model::policy::{self, ChoiceSource, OptionSource};
+use crate::model::policy::{self, ChoiceSource, OptionSource, Parameters, Rules};
 use crate::model::token::RecordKey;
 use crate::replica::{self, Live, Record, TargetView, Unreadable};
 use crate::time::Millis;
@@ -17,6 +16,7 @@ use crate::{Error, Result};
 use futures_util::future::{Either, join, select};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct Opened {
     pub renewal_due: bool,
     at: Millis,
     spent: bool,
-    grant: Option<Grant>,
+    pass: Pass,
 }
 
 impl Opened {
@@ -58,10 +58,10 @@ impl Opened {
         self.loaded.record.is_strict()
     }
 
-    /// The visitor's grant, if they have one.
+    /// What the visitor came with, if more than a link.
     #[must_use]
-    pub fn with_grant(self, grant: Option<Grant>) -> Self {
-        Self { grant, ..self }
+    pub fn with_pass(self, pass: Pass) -> Self {
+        Self { pass, ..self }
     }
 
     /// What the token opens to this visitor.
@@ -69,7 +69,7 @@ impl Opened {
     /// # Errors
     /// [`Error::Dead`], [`Error::AuthRequired`].
     pub fn live(&self) -> Result<&Live> {
-        access::decide(&self.loaded.record, self.grant.as_ref(), self.spent, self.at)
+        access::decide(&self.loaded.record, &self.pass, self.spent, self.at)
     }
 
     /// What the token opens to whoever can prove that they may.
@@ -91,6 +91,43 @@ impl Opened {
         let live = self.live()?;
         let TargetView::Dashboard(view) = &live.target;
         Ok((live, view))
+    }
+
+    /// The rules under which this visitor asks.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] when an embed's token does not fit the dashboard.
+    fn rules<'a>(&self, live: &'a Live, view: &View) -> Result<Cow<'a, Rules>> {
+        match &self.pass {
+            Pass::Link(_) => Ok(Cow::Borrowed(&live.rules)),
+            Pass::Embed(embed, _) => embed.terms.fitting_rules(&view.filters).map(Cow::Owned),
+        }
+    }
+
+    /// What this visitor's request may ask.
+    ///
+    /// # Errors
+    /// [`Error::Policy`].
+    fn parameters(&self, live: &Live, view: &View, asked: &Map<String, Value>) -> Result<Parameters> {
+        match &self.pass {
+            Pass::Link(_) => policy::apply(&view.filters, &live.rules, asked),
+            Pass::Embed(embed, _) => embed.terms.apply(&view.filters, asked),
+        }
+    }
+
+    /// A call of the data plane about what the token opens.
+    fn call(&self, live: &Live) -> DataCall {
+        DataCall {
+            share_id: live.share.id,
+            revision: self.revision(),
+            parameters: Map::new(),
+            filter_slug: None,
+            search: None,
+            embed_token: match &self.pass {
+                Pass::Link(_) => None,
+                Pass::Embed(_, token) => Some(token.clone()),
+            },
+        }
     }
 
     /// The answer to a resolve, rendered once for each record by `render`.
@@ -117,8 +154,14 @@ impl Opened {
 /// lease is left, or when the record is unreadable.
 pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
     let now = host.now();
-    let opened =
-        |(loaded, found, spent)| Opened { loaded, found, renewal_due: false, at: now, spent, grant: None };
+    let opened = |(loaded, found, spent)| Opened {
+        loaded,
+        found,
+        renewal_due: false,
+        at: now,
+        spent,
+        pass: Pass::Link(None),
+    };
     match remembered(memory, key, now) {
         Some((loaded, Standing::Fresh)) => Ok(opened((loaded, Found::Lease, false))),
         Some((loaded, Standing::Due)) => {
@@ -328,12 +371,12 @@ pub async fn execute(
     }
 }
 
-/// The database is ahead of our lease, or the gate ahead of us: what is in force now. The visitor's grant is judged by it.
+/// The database is ahead of our lease, or the gate ahead of us: what is in force now. The visitor's pass is judged by it.
 async fn look_again(host: &impl Host, memory: &Memory, key: &RecordKey, before: &Opened) -> Result<Opened> {
     let now = host.now();
     let loaded = load_from_gate(host, memory, key, now).await?;
-    let (spent, grant) = (before.spent, before.grant.clone());
-    Ok(Opened { loaded, found: Found::Gate, renewal_due: false, at: now, spent, grant })
+    let (spent, pass) = (before.spent, before.pass.clone());
+    Ok(Opened { loaded, found: Found::Gate, renewal_due: false, at: now, spent, pass })
 }
 
 async fn execute_once(
@@ -343,16 +386,10 @@ async fn execute_once(
     asked: &Map<String, Value>,
 ) -> std::result::Result<Redeemed, Failed> {
     let (live, view) = opened.dashboard()?;
-    let parameters = policy::apply(&view.filters, &live.rules, asked)?.to_json();
-    let call = DataCall {
-        share_id: live.share.id,
-        revision: opened.revision(),
-        parameters,
-        filter_slug: None,
-        search: None,
-    };
-    let name = result_key("execute", live, view, &call);
+    let parameters = opened.parameters(live, view, asked)?;
+    let name = result_key(opened, (live, view), &[b"execute", &parameters.identity()]);
     through_memory(host, memory, name, async || {
+        let call = DataCall { parameters: parameters.to_json(), ..opened.call(live) };
         let rows = host.execute(&call).await?;
         Ok((rows.json.into(), rows.cacheable))
     })
@@ -402,18 +439,19 @@ async fn options_once(
     search: Option<&str>,
 ) -> std::result::Result<Options, Failed> {
     let (live, view) = opened.dashboard()?;
-    if let OptionSource::Known { choices, source } = policy::options(&view.filters, &live.rules, slug)? {
+    let rules = opened.rules(live, view)?;
+    if let OptionSource::Known { choices, source } = policy::options(&view.filters, &rules, slug)? {
         return Ok(Options::Known { choices, source });
     }
-    let call = DataCall {
-        share_id: live.share.id,
-        revision: opened.revision(),
-        parameters: Map::new(),
-        filter_slug: Some(slug.to_owned()),
-        search: search.map(str::to_owned),
-    };
-    let name = result_key("options", live, view, &call);
+    let constraints = policy::constraints(&view.filters, &rules)?.identity();
+    let searched = [&[u8::from(search.is_some())], search.unwrap_or_default().as_bytes()].concat();
+    let name = result_key(opened, (live, view), &[b"options", slug.as_bytes(), &searched, &constraints]);
     let found = through_memory(host, memory, name, async || {
+        let call = DataCall {
+            filter_slug: Some(slug.to_owned()),
+            search: search.map(str::to_owned),
+            ..opened.call(live)
+        };
         let found = host.options(&call).await?;
         Ok((serde_json::to_vec(&found).unwrap_or_default().into(), true))
     })
@@ -452,13 +490,13 @@ async fn through_memory(
     }
 }
 
-/// All that a result depends on. The revision stands in it, so nothing kept under an older rule is found again.
-fn result_key(route: &str, live: &Live, view: &View, call: &DataCall) -> ResultKey {
-    let call_json = serde_json::to_vec(call).unwrap_or_default();
-    let parts: [&[u8]; 4] =
-        [route.as_bytes(), live.organization.id.as_bytes(), &view.version.to_be_bytes(), &call_json];
+/// All that a result depends on: what is opened, and what is asked of it. The revision stands in it, so nothing kept under an older
+/// rule is found again. What an embed's token decides stands in what is asked: two tokens that decide the same share their results.
+fn result_key(opened: &Opened, (live, view): (&Live, &View), asked: &[&[u8]]) -> ResultKey {
+    let (revision, version) = (opened.revision().to_be_bytes(), view.version.to_be_bytes());
+    let parts: [&[u8]; 4] = [live.organization.id.as_bytes(), live.share.id.as_bytes(), &revision, &version];
     let mut digest = Sha256::new();
-    for part in parts {
+    for part in parts.iter().chain(asked) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

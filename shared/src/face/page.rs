@@ -22,6 +22,10 @@ struct UnlockPage {
 }
 
 #[derive(Template)]
+#[template(path = "embed.html")]
+struct EmbedPage;
+
+#[derive(Template)]
 #[template(path = "not_found.html")]
 struct NotFoundPage;
 
@@ -45,6 +49,11 @@ pub fn share(live: &Live) -> Answer {
 /// What stands at a link until the visitor has done what it needs. Tells nothing of what it opens.
 pub fn unlock(need: Need) -> Answer {
     page(200, &UnlockPage { password: need == Need::Password })
+}
+
+/// The page for frames. It holds no data: its script asks for what its token opens.
+pub fn embed() -> Answer {
+    page(200, &EmbedPage)
 }
 
 /// What stands at a link that opens nothing, and at every path that is no page.
@@ -84,9 +93,12 @@ mod tests {
     #[test]
     fn the_pages_need_no_inline_script_or_style() {
         let forms = [unlock(Need::Password), unlock(Need::Opening)];
-        for answer in
-            forms.into_iter().chain([share(&live_record(1).live.unwrap()), not_found(), unavailable()])
-        {
+        for answer in forms.into_iter().chain([
+            share(&live_record(1).live.unwrap()),
+            embed(),
+            not_found(),
+            unavailable(),
+        ]) {
             let html = String::from_utf8(answer.body).unwrap();
             assert!(
                 !html.contains("<style") && !html.contains(" style=") && !html.contains("javascript:"),

@@ -3,19 +3,40 @@
 //! Every surface asks these functions; whatever is dead looks the same from outside, whatever the
 //! reason ([`crate::error::Why`] is for the log).
 
+use super::embed::Embed;
+use super::embed::token::EmbedToken;
 use super::grant::Grant;
 use crate::error::Why;
-use crate::replica::{Live, Record};
+use crate::replica::{Live, Record, TargetView};
 use crate::time::Millis;
 use crate::{Error, Result};
+use std::rc::Rc;
 
-/// Decides whether a record opens at `now`, by the edge's clock only, for a visitor with this grant. `spent` says that
+/// What a visitor came with.
+#[derive(Debug, Clone)]
+pub enum Pass {
+    /// A link, and what they were given for a password or a deliberate opening, if they have it.
+    Link(Option<Grant>),
+    /// An embed token, rightly signed: what it says, and itself.
+    Embed(Rc<Embed>, EmbedToken),
+}
+
+/// Decides whether a record opens at `now`, by the edge's clock only, for a visitor with this pass. `spent` says that
 /// the token was opened as often as it may be: it goes on for those who hold a grant, and is dead to others.
 ///
 /// # Errors
 /// [`Error::Dead`], or [`Error::AuthRequired`] saying what the visitor must do.
-pub fn decide<'r>(record: &'r Record, grant: Option<&Grant>, spent: bool, now: Millis) -> Result<&'r Live> {
+pub fn decide<'r>(record: &'r Record, pass: &Pass, spent: bool, now: Millis) -> Result<&'r Live> {
     let live = alive(record, now).map_err(Error::Dead)?;
+    let grant = match (pass, &live.embed) {
+        (Pass::Link(grant), None) => grant.as_ref(),
+        (Pass::Embed(embed, _), Some(terms)) => {
+            let TargetView::Dashboard(view) = &live.target;
+            let own = (live.organization.id, view.id, live.share.generation);
+            return embed.in_force(own, terms, now).map(|()| live).map_err(Error::Dead);
+        }
+        (Pass::Link(_), Some(_)) | (Pass::Embed(..), None) => return Err(Error::Dead(Why::OtherTarget)),
+    };
     let own = |grant: &&Grant| grant.share == live.share.id && grant.generation == live.share.generation;
     match live.protection.admits(grant.filter(own)) {
         Ok(()) => Ok(live),
@@ -51,6 +72,7 @@ pub fn in_time(not_before: Option<Millis>, expires_at: Option<Millis>, now: Mill
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::embed::{Terms, tests::embed};
     use crate::model::protection::{Need, Protection};
     use crate::replica::tests::live_record;
     use uuid::Uuid;
@@ -71,16 +93,42 @@ mod tests {
         Grant { share: Uuid::from_u128(share), generation, version }
     }
 
+    /// A visitor with this grant, or with none.
+    fn link(grant: Option<&Grant>) -> Pass {
+        Pass::Link(grant.cloned())
+    }
+
+    /// A visitor with a token that was rightly signed.
+    fn token() -> Pass {
+        Pass::Embed(Rc::new(embed()), EmbedToken::from("t".to_owned()))
+    }
+
     #[test]
     fn a_live_record_opens() {
-        assert!(decide(&live_record(1), None, false, Millis(0)).is_ok());
+        assert!(decide(&live_record(1), &link(None), false, Millis(0)).is_ok());
     }
 
     #[test]
     fn a_tombstone_opens_nothing_for_nobody() {
         let tombstone = Record::tombstone(2);
-        let refused = decide(&tombstone, Some(&grant(2, 1, 0)), false, Millis(0));
-        assert_eq!(refused.err(), Some(Error::Dead(Why::Revoked)));
+        for pass in [link(Some(&grant(2, 1, 0))), token()] {
+            let refused = decide(&tombstone, &pass, false, Millis(0));
+            assert_eq!(refused.err(), Some(Error::Dead(Why::Revoked)));
+        }
+    }
+
+    #[test]
+    fn an_embed_opens_by_its_tokens_alone_and_a_link_by_none() {
+        let now = Millis(1_700_000_000_000);
+        let embedded = with(|live| live.embed = Some(Terms { keys: vec![1], ..Terms::default() }));
+        let token = token();
+        assert!(decide(&embedded, &token, false, now).is_ok());
+        let refusal = |record: &Record, pass: &Pass, now| decide(record, pass, false, now).err();
+        assert_eq!(refusal(&embedded, &token, Millis(now.0 - 1)), Some(Error::Dead(Why::Early)));
+        assert_eq!(refusal(&embedded, &link(None), now), Some(Error::Dead(Why::OtherTarget)));
+        assert_eq!(refusal(&live_record(1), &token, now), Some(Error::Dead(Why::OtherTarget)));
+        let other_key = with(|live| live.embed = Some(Terms { keys: vec![2], ..Terms::default() }));
+        assert_eq!(refusal(&other_key, &token, now), Some(Error::Dead(Why::Revoked)));
     }
 
     #[test]
@@ -101,7 +149,7 @@ mod tests {
     fn only_a_grant_of_this_share_generation_and_version_opens() {
         let record = counted();
         let asks = Some(Error::AuthRequired(Need::Opening));
-        let refusal = |grant: Option<&Grant>| decide(&record, grant, false, Millis(0)).err();
+        let refusal = |grant: Option<&Grant>| decide(&record, &link(grant), false, Millis(0)).err();
         assert_eq!(refusal(Some(&grant(2, 1, 4))), None);
         assert_eq!(refusal(None), asks);
         assert_eq!(refusal(Some(&grant(3, 1, 4))), asks);
@@ -113,7 +161,7 @@ mod tests {
     #[test]
     fn what_is_spent_is_dead_but_for_who_is_in() {
         let record = counted();
-        assert!(decide(&record, Some(&grant(2, 1, 4)), true, Millis(0)).is_ok());
-        assert_eq!(decide(&record, None, true, Millis(0)).err(), Some(Error::Dead(Why::Spent)));
+        assert!(decide(&record, &link(Some(&grant(2, 1, 4))), true, Millis(0)).is_ok());
+        assert_eq!(decide(&record, &link(None), true, Millis(0)).err(), Some(Error::Dead(Why::Spent)));
     }
 }

@@ -1,10 +1,16 @@
 //! One root key, and every other key derived from it by HKDF-SHA256 with a purpose label
 //! (DESIGN.md, "Keys and tokens"). Nothing derived is ever stored.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
+use uuid::Uuid;
+
+/// How every organization's embed key begins, so that scanners recognise a leaked one.
+const EMBED_KEY_PREFIX: &str = "pek_";
 
 /// The one secret of an installation: 32 random bytes, written as 64 hex digits.
 #[derive(Clone)]
@@ -76,6 +82,8 @@ pub enum Purpose {
     Network,
     /// Digests of requests that came with an `Idempotency-Key`: a body may hold a password.
     Idempotency,
+    /// Keys of organizations, by which embed tokens are signed.
+    Embed,
 }
 
 impl Purpose {
@@ -91,6 +99,7 @@ impl Purpose {
             Self::Grant => "postern/v1/grant",
             Self::Network => "postern/v1/network",
             Self::Idempotency => "postern/v1/idempotency",
+            Self::Embed => "postern/v1/embed",
         }
     }
 }
@@ -172,6 +181,26 @@ pub struct Keys {
     pub network: Key,
     /// See [`Purpose::Idempotency`].
     pub idempotency: Key,
+    /// See [`Purpose::Embed`].
+    pub embed: Key,
+}
+
+/// The key by which an organization's embed tokens are signed: a text, used as it is. Its owner may hold it too, so that it makes
+/// tokens without us.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EmbedKey(String);
+
+impl EmbedKey {
+    /// The text, for its owner.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EmbedKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("EmbedKey(..)")
+    }
 }
 
 impl Keys {
@@ -191,7 +220,14 @@ impl Keys {
             grant: key(Purpose::Grant),
             network: key(Purpose::Network),
             idempotency: key(Purpose::Idempotency),
+            embed: key(Purpose::Embed),
         }
+    }
+
+    /// An organization's key of a generation: `pek_` and 43 characters.
+    pub fn embed_key(&self, organization: Uuid, generation: u64) -> EmbedKey {
+        let key = self.embed.mac(&[organization.as_bytes(), &generation.to_be_bytes()]);
+        EmbedKey(format!("{EMBED_KEY_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(key)))
     }
 }
 
@@ -265,6 +301,7 @@ mod tests {
             &keys.grant,
             &keys.network,
             &keys.idempotency,
+            &keys.embed,
         ];
         let distinct: std::collections::HashSet<_> = all.iter().map(|key| *key.bytes()).collect();
         assert_eq!(distinct.len(), all.len());
@@ -275,6 +312,17 @@ mod tests {
         let keys = Keys::derive(&RootKey::parse(GOOD).unwrap());
         assert_eq!(keys.epoch, "e6d3df5f");
         assert_eq!(hex::encode(&keys.token.mac(&[b"a", b"bc"])[..8]), "5abf5640a65f15d5");
+    }
+
+    #[test]
+    fn embed_keys_are_those_of_one_organization_and_generation() {
+        let keys = Keys::derive(&RootKey::parse(GOOD).unwrap());
+        let key = |organization, generation| keys.embed_key(Uuid::from_u128(organization), generation);
+        assert_eq!(key(1, 1).expose().len(), 47);
+        assert!(key(1, 1).expose().starts_with("pek_"));
+        assert_ne!(key(1, 1), key(1, 2));
+        assert_ne!(key(1, 1), key(2, 1));
+        assert_eq!(format!("{:?}", key(1, 1)), "EmbedKey(..)");
     }
 
     #[test]

@@ -161,6 +161,14 @@ impl Parameters {
         let shown = self.0.iter().filter(|(_, decided)| !decided.hidden);
         shown.map(|(slug, decided)| (slug.clone(), json(&decided.value))).collect()
     }
+
+    /// All that is decided, hidden filters included, as JSON: two requests with the same get the same rows. For names of results, not
+    /// for viewers.
+    pub fn identity(&self) -> Vec<u8> {
+        let all: BTreeMap<&str, Option<Value>> =
+            self.iter().map(|(slug, value)| (slug, value.map(Typed::to_json))).collect();
+        serde_json::to_vec(&all).unwrap_or_default()
+    }
 }
 
 /// Decides what a request may ask.

@@ -1,6 +1,7 @@
 //! A share: what is opened, for whom, until when; and how it changes. One model for every dialect
 //! (DESIGN.md, "One share, five dialects").
 
+use super::embed::{self, RevokedToken};
 use super::filter::Filter;
 use super::limits::Limits;
 use super::password::Hashed;
@@ -23,6 +24,8 @@ pub const MAX_ACCESS_COUNT: u64 = 1_000_000_000;
 pub enum ShareType {
     /// A link that a person opens.
     Link,
+    /// A dashboard in frames of other sites, opened by tokens of [`super::embed`].
+    Embed,
 }
 
 /// What a share opens.
@@ -80,6 +83,8 @@ pub struct Share {
     pub issued_at: Millis,
     /// When it was revoked.
     pub revoked_at: Option<Millis>,
+    /// Of an embed: tokens of its generation that were taken back alone.
+    pub revoked_tokens: Vec<RevokedToken>,
 }
 
 /// A change of a share's own fields; `None` leaves a field as it is.
@@ -118,7 +123,21 @@ impl Share {
         self.nonce = nonce;
         key_epoch.clone_into(&mut self.key_epoch);
         self.issued_at = now;
+        self.revoked_tokens.clear();
         Ok(())
+    }
+
+    /// Takes back one token of an embed. `false` when it was before.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the embed is revoked, or when too many of its tokens are.
+    pub fn revoke_token(&mut self, jti: &str, now: Millis) -> Result<bool> {
+        self.must_be_live()?;
+        if !embed::revoke_token(&mut self.revoked_tokens, jti, now)? {
+            return Ok(false);
+        }
+        self.revision += 1;
+        Ok(true)
     }
 
     /// Takes the share back. `false` when it was revoked before: nothing changes.
@@ -144,7 +163,7 @@ impl Share {
         limits: &Limits,
         now: Millis,
     ) -> Result<()> {
-        self.must_be_live()?;
+        self.must_be_live_link()?;
         let mut amended = self.clone();
         if change.changes_rules() {
             amended.rules.default_mode = change.default_mode.unwrap_or(self.rules.default_mode);
@@ -182,7 +201,7 @@ impl Share {
     /// # Errors
     /// [`Error::Conflict`] when the share is revoked, or when the organization demands a password.
     pub fn set_password(&mut self, password: Option<Hashed>, limits: &Limits) -> Result<()> {
-        self.must_be_live()?;
+        self.must_be_live_link()?;
         limits.check_password(password.is_some())?;
         self.protection.password = password;
         self.protection.version += 1;
@@ -196,10 +215,19 @@ impl Share {
     /// # Errors
     /// [`Error::Conflict`] when the share is revoked.
     pub fn reset_attempts(&mut self) -> Result<()> {
-        self.must_be_live()?;
+        self.must_be_live_link()?;
         self.protection.resets += 1;
         self.revision += 1;
         Ok(())
+    }
+
+    /// What viewers of an embed may do, and until when, is said by its tokens.
+    fn must_be_live_link(&self) -> Result<()> {
+        self.must_be_live()?;
+        match self.share_type {
+            ShareType::Link => Ok(()),
+            ShareType::Embed => Err(Error::Conflict("an embed takes its terms from its tokens".to_owned())),
+        }
     }
 
     fn must_be_live(&self) -> Result<()> {
@@ -292,6 +320,7 @@ mod tests {
             created_at: Millis(0),
             issued_at: Millis(0),
             revoked_at: None,
+            revoked_tokens: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! generation, so no store holds one; the tag lets the edge refuse a guess with no I/O.
 
 use super::key::{KeyRing, Keys};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
 
@@ -58,6 +59,17 @@ impl RecordKey {
         is_lower_hex(text, 2 * SECRET_BYTES).then(|| Self(text.to_owned()))
     }
 
+    /// The record of a dashboard's embed in one generation. Not keyed: there is no secret to hide, and tokens of either root key
+    /// name the same record.
+    pub fn of_embed(dashboard: Uuid, generation: u64) -> Self {
+        let digest = Sha256::new_with_prefix(b"postern/v1/embed-record")
+            .chain_update(dashboard.as_bytes())
+            .chain_update(generation.to_be_bytes())
+            .finalize();
+        let (key, _) = digest.split_at(SECRET_BYTES);
+        Self(hex::encode(key))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -105,6 +117,14 @@ mod tests {
     fn token_and_record_key_are_pinned() {
         assert_eq!(token(1).expose(), "shr_791777b4d294710a098c62e09d19108dbf0c354f");
         assert_eq!(token(1).record_key(&ring().current).as_str(), "04fc4109c2aae275e89f54317f258319");
+    }
+
+    #[test]
+    fn each_generation_of_an_embed_has_its_record() {
+        let key = RecordKey::of_embed(Uuid::from_u128(7), 1);
+        assert_eq!(key.as_str().len(), 32);
+        assert_ne!(key, RecordKey::of_embed(Uuid::from_u128(7), 2));
+        assert_ne!(key, RecordKey::of_embed(Uuid::from_u128(8), 1));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Shares that a [`ShareFilter`] is true of. The SQL is fixed: what the filter does not name is bound as NULL.
 
-use super::{Stored, StoredRow, folded, select_stored};
+use super::{Stored, StoredRow, folded, select_stored, type_name};
 use crate::store::{Listed, Page, Session, fault, id, query, unsigned};
 use shared::Result;
 use shared::face::dashboard::manage::{ProtectionKind, ShareFilter, ShareStatus};
@@ -38,14 +38,15 @@ macro_rules! conditions {
         AND ($5 IS NULL OR s.name_folded LIKE $5 ESCAPE '!')
         AND ($6 IS NULL OR s.created_at < $6)
         AND ($7 IS NULL OR s.created_at >= $7)
-        AND ($9 = 0 OR s.state = 'live') "
+        AND ($9 = 0 OR s.state = 'live')
+        AND ($10 IS NULL OR s.share_type = $10) "
     };
 }
 
 /// What a page ends with.
 macro_rules! newest_first {
     () => {
-        "AND s.id < $10 ORDER BY s.id DESC LIMIT $11"
+        "AND s.id < $11 ORDER BY s.id DESC LIMIT $12"
     };
 }
 
@@ -65,7 +66,8 @@ macro_rules! matching {
             $wanted.filter.created_before.map(|at| at.0),
             $wanted.filter.created_after.map(|at| at.0),
             $wanted.now.0,
-            i64::from($wanted.live_only)
+            i64::from($wanted.live_only),
+            $wanted.filter.share_type.map(type_name)
             $(, $bind)*
         )
     };
@@ -80,7 +82,7 @@ const COUNT_OF_DASHBOARD: &str = concat!("SELECT COUNT(*) FROM share s ", of_das
 const PAGE_OF_ORGANIZATION: &str =
     concat!(select_stored!(), of_organization!(), conditions!(), newest_first!());
 const PAGE_OF_DASHBOARD: &str = concat!(select_stored!(), of_dashboard!(), conditions!(), newest_first!());
-const ONE: &str = concat!(select_stored!(), of_organization!(), conditions!(), "AND s.id = $10");
+const ONE: &str = concat!(select_stored!(), of_organization!(), conditions!(), "AND s.id = $11");
 
 const PENDING_OF_REVOKED: &str = concat!(
     "SELECT s.id, o.record_key FROM outbox o

@@ -1,5 +1,6 @@
 use super::*;
 use crate::app::fake::{Fake, key, run};
+use crate::model::grant::Grant;
 use crate::model::lease::{GRACE, LEASE};
 use crate::model::protection::{Need, Protection};
 use crate::replica::tests::live_record;
@@ -306,7 +307,7 @@ fn a_grant_opens_and_rows_are_read_under_it() {
     assert_eq!(refused, Err(Error::AuthRequired(Need::Opening)));
     assert!(!host.asked().contains(&"execute"));
     let grant = Grant { share: uuid::Uuid::from_u128(2), generation: 1, version: 1 };
-    let granted = open().with_grant(Some(grant));
+    let granted = open().with_pass(Pass::Link(Some(grant)));
     assert!(run(execute(&host, &memory, &key(), &granted, &Map::new())).is_ok());
 }
 
@@ -314,7 +315,7 @@ fn a_grant_opens_and_rows_are_read_under_it() {
 fn a_grant_is_judged_again_when_the_share_changed_meanwhile() {
     let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
     let grant = Grant { share: uuid::Uuid::from_u128(2), generation: 1, version: 1 };
-    let granted = run(open(&host, &memory, &key())).unwrap().with_grant(Some(grant));
+    let granted = run(open(&host, &memory, &key())).unwrap().with_pass(Pass::Link(Some(grant)));
     let mut newer = counted_record(4);
     newer.live.as_mut().unwrap().protection.version = 2;
     *host.gate.borrow_mut() = Some(newer);

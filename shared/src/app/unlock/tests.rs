@@ -1,6 +1,7 @@
 use super::*;
 use crate::app::fake::{Fake, key, run};
 use crate::app::redeem::open;
+use crate::model::access::Pass;
 use crate::model::password::{Hashed, Scheme};
 use crate::model::protection::Protection;
 use crate::replica::Record;
@@ -45,7 +46,7 @@ fn the_right_password_gives_a_grant_that_opens() {
     let grant = tried(&host, &memory, Some("open sesame"), "a").unwrap();
     assert_eq!(host.asked(), ["attempt", "enter"]);
     let grant = grant::verify(&RING, &grant, host.now());
-    assert!(run(open(&host, &memory, &key())).unwrap().with_grant(grant).live().is_ok());
+    assert!(run(open(&host, &memory, &key())).unwrap().with_pass(Pass::Link(grant)).live().is_ok());
 }
 
 #[test]

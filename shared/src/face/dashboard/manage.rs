@@ -19,10 +19,15 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 mod bulk;
+mod embed;
 mod filter;
 mod preview;
 
 pub use bulk::{BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES};
+pub use embed::{
+    EmbedDashboardOut, EmbedIn, EmbedKeyOut, EmbedKeysOut, EmbedOriginsIn, EmbedOriginsOut, EmbedOut,
+    EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,
+};
 pub use filter::{ProtectionKind, ShareFilter, ShareStatus};
 pub use preview::{PreviewIn, PreviewOut, PreviewWidget, Unnarrowed};
 
@@ -75,7 +80,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 pub struct ShareIn {
     /// 1 to 200 characters; viewers see it.
     pub name: String,
-    /// Only `link`.
+    /// Only `link`: a dashboard is embedded by `POST /api/v1/embed/dashboards/{id}`.
     pub share_type: ShareType,
     /// RFC 3339; the link is dead before it. Absent or null for now.
     #[serde(default)]
@@ -122,6 +127,12 @@ impl ShareIn {
     /// [`Error::Invalid`] naming the field, [`Error::Conflict`] when a password is missing that must be there.
     pub fn check(self, filters: &[Filter], limits: &Limits, now: Millis) -> Result<NewShare> {
         check_name(&self.name)?;
+        if self.share_type == ShareType::Embed {
+            return Err(Error::invalid(
+                "/share_type",
+                "must be link: POST /api/v1/embed/dashboards/{id} embeds a dashboard",
+            ));
+        }
         let not_before = self.not_before.as_deref().map(|text| instant("/not_before", text)).transpose()?;
         let expires_at = self.expires_at.as_deref().map(|text| instant("/expires_at", text)).transpose()?;
         check_expiry(expires_at, now)?;
@@ -226,13 +237,13 @@ pub struct ShareOut {
     pub dashboard_id: Uuid,
     /// Its name.
     pub name: String,
-    /// Always `link` here.
+    /// A link, or an embed, which has no token and page of its own.
     pub share_type: ShareType,
     /// Does its link open it?
     pub status: ShareStatus,
-    /// Null when the share is revoked.
+    /// Null when the share is revoked, and for an embed.
     pub token: Option<String>,
-    /// The page; null when the share is revoked.
+    /// The page; null when there is no token.
     pub url: Option<String>,
     /// Grows with each rotation.
     pub generation: u64,
@@ -408,13 +419,22 @@ mod tests {
     #[test]
     fn mistakes_are_named_by_place() {
         assert_eq!(flaw::<ShareIn>(r#"{"name":5,"share_type":"link"}"#).pointer, "/name");
-        assert_eq!(flaw::<ShareIn>(r#"{"name":"a","share_type":"embed"}"#).pointer, "/share_type");
+        assert_eq!(flaw::<ShareIn>(r#"{"name":"a","share_type":"page"}"#).pointer, "/share_type");
         assert_eq!(flaw::<ShareIn>(r#"{"name":"a","share_type":"link","colour":1}"#).pointer, "/colour");
         assert!(flaw::<ShareIn>(r#"{"name":"a"}"#).message.contains("share_type"));
         assert_eq!(
             flaw::<Definition>(r#"{"slug":"a","title":"b","data_source_id":"x","widgets":[]}"#).pointer,
             "/data_source_id"
         );
+    }
+
+    #[test]
+    fn an_embed_is_made_elsewhere() {
+        let embed: ShareIn = parse(Some(JSON), br#"{"name":"a","share_type":"embed"}"#).unwrap();
+        match embed.check(&[], &Limits::default(), Millis(0)) {
+            Err(Error::Invalid(flaws)) => assert_eq!(flaws[0].pointer, "/share_type"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct ResolvedShare<'a> {
     /// Its name.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub name: &'a str,
-    /// Always `link` here.
+    /// A link, or an embed.
     pub share_type: ShareType,
     /// Was a grant needed to see this?
     pub requires_auth: bool,
@@ -115,16 +115,21 @@ pub fn resolve(live: &Live, view: &View) -> Answer {
                 expires_at: live.share.expires_at.map(Millis::to_rfc3339),
                 permissions: ["view"],
             },
-            dashboard: ResolvedDashboard {
-                id: view.id,
-                slug: &view.slug,
-                name: &view.title,
-                description: view.description.as_deref(),
-                layout: &view.layout,
-            },
+            dashboard: resolved_dashboard(view),
             filters: filters(view, &live.rules),
         },
     )
+}
+
+/// A dashboard as viewers see it.
+pub(super) fn resolved_dashboard(view: &View) -> ResolvedDashboard<'_> {
+    ResolvedDashboard {
+        id: view.id,
+        slug: &view.slug,
+        name: &view.title,
+        description: view.description.as_deref(),
+        layout: &view.layout,
+    }
 }
 
 /// The filters of a dashboard as viewers under these rules see them.

@@ -3,7 +3,7 @@
 use super::bulk::MAX_BULK_SHARES;
 use super::read;
 use crate::Result;
-use crate::model::share::{MAX_NAME_CHARS, Share, State};
+use crate::model::share::{MAX_NAME_CHARS, Share, ShareType, State};
 use crate::model::usage::Usage;
 use crate::time::Millis;
 use serde::de::Error as _;
@@ -102,6 +102,10 @@ pub struct ShareFilter {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", param(required = false))]
     pub protection: Option<ProtectionKind>,
+    /// A link, or an embed?
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", param(required = false))]
+    pub share_type: Option<ShareType>,
     /// A part of the name, in any case; 1 to 200 characters.
     #[serde(default, deserialize_with = "name_part")]
     #[cfg_attr(feature = "openapi", param(required = false, min_length = 1, max_length = 200))]
