@@ -17,7 +17,8 @@ import { isObject, isOurs, isTheme, sealed, type ToFrame } from "./protocol";
 const NAME = "postern-dashboard";
 /** Where this script came from is where Postern is. */
 const HOME = new URL(import.meta.url).origin;
-const SANDBOX = "allow-scripts allow-same-origin allow-popups allow-downloads";
+/** No form is ever sent, but a browser that may not would complain at each Enter in a filter. */
+const SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-downloads";
 /** A frame that has loaded and says nothing for so long shows something else. */
 const ANSWER_MS = 15_000;
 /** A provider that takes longer has failed. */

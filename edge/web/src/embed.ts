@@ -96,7 +96,8 @@ function head({ dashboard: { name, description }, embed }: Embedded): void {
   region("title").textContent = name;
   region("description").textContent = description ?? "";
   region("description").hidden = !description;
-  region("head").hidden = embed.hide_header;
+  // Those who can't see the page still need its heading.
+  region("head").classList.toggle("visually-hidden", embed.hide_header);
 }
 
 function wear(theme: Scheme): void {
