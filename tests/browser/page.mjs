@@ -1,8 +1,9 @@
 // A browser page that fails its test on whatever a visitor should never meet: a script error, a breach of
 // the content security policy, a request to another host.
 
-import { readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
@@ -16,8 +17,8 @@ export function env(name) {
   return value;
 }
 
-export function launch() {
-  return chromium.launch({
+function program() {
+  return {
     executablePath: env("CHROMIUM_BIN"),
     args: [
       "--no-sandbox",
@@ -28,11 +29,33 @@ export function launch() {
       "--disable-component-update",
       "--disable-sync",
     ],
-  });
+  };
 }
 
-/** Opens `path` in a fresh profile and calls `visit` with the page; `expected` are console errors that belong to it. */
-export async function visit(browser, path, options, visit, expected = []) {
+export function launch() {
+  return chromium.launch(program());
+}
+
+/** A browser that keeps cookies and storage from other sites' frames, as one of its settings. */
+export async function launchWithoutThirdParties() {
+  const folder = await mkdtemp(join(tmpdir(), "postern-browser-"));
+  let profiles = 0;
+  return {
+    async newContext(options) {
+      const profile = join(folder, String((profiles += 1)));
+      await mkdir(join(profile, "Default"), { recursive: true });
+      await writeFile(join(profile, "Default/Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 1 } }));
+      return chromium.launchPersistentContext(profile, { ...program(), ...options });
+    },
+    close: () => rm(folder, { recursive: true }),
+  };
+}
+
+/**
+ * Opens `path` in a fresh profile and calls `visit` with the page; `expected` are console errors that belong to it.
+ * The path may be an address of one of the `hosts` among the options, which the page may ask too.
+ */
+export async function visit(browser, path, { hosts = [], ...options }, visit, expected = []) {
   const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
   const page = await context.newPage();
   const faults = [];
@@ -43,16 +66,19 @@ export async function visit(browser, path, options, visit, expected = []) {
   });
   page.on("request", (request) => {
     const url = request.url();
-    if (!url.startsWith(env("EDGE_URL")) && !url.startsWith("data:") && !url.startsWith("blob:")) faults.push(`asks ${url}`);
+    if (![env("EDGE_URL"), ...hosts, "data:", "blob:"].some((known) => url.startsWith(known))) faults.push(`asks ${url}`);
   });
   await page.addInitScript(() => {
     globalThis.violations = [];
     document.addEventListener("securitypolicyviolation", (event) => globalThis.violations.push(event.violatedDirective));
   });
   try {
-    await page.goto(env("EDGE_URL") + path);
+    await page.goto(new URL(path, env("EDGE_URL")).href);
     await visit(page);
-    faults.push(...(await page.evaluate(() => globalThis.violations)).map((directive) => `violates ${directive}`));
+    for (const frame of page.frames()) {
+      const violations = await frame.evaluate(() => globalThis.violations ?? []);
+      faults.push(...violations.map((directive) => `violates ${directive}`));
+    }
     assert.deepEqual(faults, []);
   } finally {
     await context.close();

@@ -74,17 +74,21 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
     process::run(
         npm.command("esbuild")?
             .args([
-                "share=edge/web/src/share.ts",
-                "unlock=edge/web/src/unlock.ts",
-                "page=edge/web/style/page.css",
+                "assets/share=edge/web/src/share.ts",
+                "assets/unlock=edge/web/src/unlock.ts",
+                "assets/embed=edge/web/src/embed.ts",
+                "assets/page=edge/web/style/page.css",
+                // For the pages of others, who write its address into them.
+                "embed=edge/web/embed/element.ts",
             ])
             .args(["--bundle", "--minify", "--format=esm", "--target=es2022,chrome111,firefox115,safari16.4"])
             .args(["--legal-comments=eof", "--log-level=warning"])
-            .arg(format!("--outdir={}", unfinished.join("assets").display())),
+            .arg(format!("--outdir={}", unfinished.display())),
     )?;
-    let headers = root().join("edge/web/_headers");
-    fs::copy(&headers, unfinished.join("_headers"))
-        .with_context(|| format!("cannot copy {}", headers.display()))?;
+    for (file, name) in [("_headers", "_headers"), ("embed/embed.d.ts", "embed.d.ts")] {
+        let file = root().join("edge/web").join(file);
+        fs::copy(&file, unfinished.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
     remove_folder(&public)?;
     fs::rename(&unfinished, &public)?;
     Ok(())

@@ -1,7 +1,7 @@
 /**
- * The public share interface: unlock, resolve, execute and filter options, always
- * on the page's own origin. The types name only what the page reads. Every failure becomes an {@link ApiError}; an abandoned request stays
- * an `AbortError`.
+ * What the pages ask the server, always on their own origin: shares, and embeds.
+ * The types name only what the pages read. Every failure becomes an
+ * {@link ApiError}; an abandoned request stays an `AbortError`.
  */
 
 export type Scalar = string | number | boolean;
@@ -28,6 +28,8 @@ export interface Filter {
   source: "static" | "dynamic" | "policy" | null;
   /** Names of the execute parameters it feeds: two for a date range, else one. */
   parameters: string[];
+  /** Those of its parameters that stay with the server; only an embed's filters have any. */
+  withheld?: string[];
 }
 
 export interface Widget {
@@ -43,8 +45,24 @@ export interface Widget {
 
 export interface Resolved {
   share: { expires_at: string | null };
-  dashboard: { layout: Widget[] };
+  dashboard: { name: string; description?: string | null; layout: Widget[] };
   filters: Filter[];
+}
+
+/** How an embed looks beside the page around it; `auto` follows the viewer. */
+export type Scheme = "light" | "dark" | "auto";
+
+export interface Embedded extends Resolved {
+  embed: {
+    expires_at: string;
+    /** Parameters that the viewer may set. */
+    allowed_params: string[];
+    /** Sites that may stand around the view: origins, or `https://*.example.com`. */
+    allowed_origins: string[];
+    hide_header: boolean;
+    hide_controls: boolean;
+    theme: Scheme;
+  };
 }
 
 export type ColumnType = "integer" | "number" | "text" | "boolean" | "date" | "timestamp" | "json";
@@ -93,8 +111,14 @@ export class ApiError extends Error {
   }
 }
 
+/** What a dashboard asks while it is open. */
+export interface DashboardApi {
+  execute(parameters: Parameters, signal: AbortSignal): Promise<Executed>;
+  options(slug: string, search: string, signal: AbortSignal): Promise<Option[]>;
+}
+
 /** Reads one share; the token is that of the page's own address. */
-export class ShareApi {
+export class ShareApi implements DashboardApi {
   readonly #base: string;
 
   constructor(token: string) {
@@ -102,31 +126,57 @@ export class ShareApi {
   }
 
   resolve(): Promise<Resolved> {
-    return call(`${this.#base}/resolve`, {});
+    return read(`${this.#base}/resolve`, {});
   }
 
   /** Ends with a cookie that the page's next requests carry; `null` where no password is needed. */
   async unlock(password: string | null): Promise<void> {
-    await call(`${this.#base}/unlock`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(password === null ? {} : { password }),
-    });
+    await call(`${this.#base}/unlock`, post(password === null ? {} : { password }));
   }
 
   execute(parameters: Parameters, signal: AbortSignal): Promise<Executed> {
-    return call(`${this.#base}/execute`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ parameters }),
-      signal,
-    });
+    return read(`${this.#base}/execute`, { ...post({ parameters }), signal });
   }
 
   async options(slug: string, search: string, signal: AbortSignal): Promise<Option[]> {
-    const query = search ? `?search=${encodeURIComponent(search)}` : "";
-    const path = `${this.#base}/filters/${encodeURIComponent(slug)}/options${query}`;
-    return (await call<{ options: Option[] }>(path, { signal })).options;
+    return (await read<{ options: Option[] }>(this.#base + optionsPath(slug, search), { signal })).options;
+  }
+}
+
+/** Reads one embed; its token goes in a header, so that no log of addresses has it. */
+export class EmbedApi implements DashboardApi {
+  static readonly #base = "/api/embed/d/self";
+  #token: string;
+
+  constructor(token: string) {
+    this.#token = token;
+  }
+
+  /** Goes on with another token of the same dashboard. */
+  replace(token: string): void {
+    this.#token = token;
+  }
+
+  /** The embed, and what the server's clock said: the viewer's may be wrong. */
+  async info(): Promise<{ embedded: Embedded; servedAt: number | null }> {
+    const response = await call(`${EmbedApi.#base}/info`, this.#signed({}));
+    const date = Date.parse(response.headers.get("date") ?? "");
+    return { embedded: await json<Embedded>(response), servedAt: Number.isNaN(date) ? null : date };
+  }
+
+  execute(parameters: Parameters, signal: AbortSignal): Promise<Executed> {
+    return read(`${EmbedApi.#base}/execute`, this.#signed({ ...post({ parameters }), signal }));
+  }
+
+  async options(slug: string, search: string, signal: AbortSignal): Promise<Option[]> {
+    const path = EmbedApi.#base + optionsPath(slug, search);
+    return (await read<{ options: Option[] }>(path, this.#signed({ signal }))).options;
+  }
+
+  /** In a frame cookies are another site's: none are needed, none are sent. */
+  #signed(init: RequestInit): RequestInit {
+    const headers = { ...init.headers, authorization: `Bearer ${this.#token}` };
+    return { ...init, headers, credentials: "omit" };
   }
 }
 
@@ -135,16 +185,39 @@ export function tokenFrom(pathname: string): string {
   return decodeURIComponent(pathname.split("/")[2] ?? "");
 }
 
-async function call<T>(path: string, init: RequestInit): Promise<T> {
-  let response: Response;
+function optionsPath(slug: string, search: string): string {
+  const query = search ? `?search=${encodeURIComponent(search)}` : "";
+  return `/filters/${encodeURIComponent(slug)}/options${query}`;
+}
+
+function post(body: unknown): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+async function read<T>(path: string, init: RequestInit): Promise<T> {
+  return json<T>(await call(path, init));
+}
+
+async function call(path: string, init: RequestInit): Promise<Response> {
+  const response = await reached(
+    fetch(path, { credentials: "same-origin", referrerPolicy: "no-referrer", ...init }),
+  );
+  if (response.ok) return response;
+  throw await refusal(response);
+}
+
+function json<T>(response: Response): Promise<T> {
+  return reached(response.json() as Promise<T>);
+}
+
+/** Says in words that something broke on the way. */
+async function reached<T>(answer: Promise<T>): Promise<T> {
   try {
-    response = await fetch(path, { credentials: "same-origin", referrerPolicy: "no-referrer", ...init });
-    if (response.ok) return (await response.json()) as T;
+    return await answer;
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
     throw new ApiError("The data can’t be reached. Check your connection.", 0, "", null, null);
   }
-  throw await refusal(response);
 }
 
 async function refusal(response: Response): Promise<ApiError> {

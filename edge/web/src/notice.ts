@@ -4,7 +4,7 @@
  * refusal waits for the reader, or many open pages would keep an origin down.
  */
 
-import type { ApiError } from "./api";
+import { ApiError } from "./api";
 import { h } from "./dom";
 
 /** A longer wait is left to the reader. */
@@ -23,6 +23,13 @@ export class Notice {
   clear(): void {
     this.#hasRetried = false;
     this.#hide();
+  }
+
+  /** Says words to which this page knows no way on. */
+  say(words: string): void {
+    this.#hide();
+    this.#place.replaceChildren(h("p", {}, words));
+    this.#place.hidden = false;
   }
 
   show(error: ApiError, retry: () => void): void {
@@ -50,4 +57,12 @@ export class Notice {
     this.#place.hidden = true;
     this.#place.replaceChildren();
   }
+}
+
+/** Whatever went wrong as something to show. */
+export function inWords(cause: unknown): ApiError {
+  if (cause instanceof ApiError) return cause;
+  // Not a refusal but a fault of this page: the console should have it.
+  console.error(cause);
+  return new ApiError("This page couldn’t be shown.", 0, "", null, null);
 }

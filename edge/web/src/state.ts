@@ -34,6 +34,26 @@ export class FilterState {
     this.#changed();
   }
 
+  /** Sets filters by the names of their parameters, without a word to the listener; `true` if any changed. */
+  assign(parameters: Record<string, unknown>): boolean {
+    const before = this.query();
+    for (const filter of this.#filters) this.#values.set(filter.slug, this.#assigned(filter, parameters));
+    return this.query() !== before;
+  }
+
+  #assigned(filter: Filter, parameters: Record<string, unknown>): FilterValue {
+    const value = this.get(filter.slug);
+    const wish = (name: string | undefined, otherwise: FilterValue): FilterValue => {
+      if (name === undefined || filter.withheld?.includes(name)) return otherwise;
+      const wished = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+      return wished === null || isParameter(wished) ? wished : otherwise;
+    };
+    const [first, second] = filter.parameters;
+    if (filter.kind !== "date_range") return wish(first, value);
+    const range = isRange(value) ? value : { start: null, end: null };
+    return { start: day(wish(first, range.start)), end: day(wish(second, range.end)) };
+  }
+
   reset(): void {
     for (const filter of this.#filters) this.#values.set(filter.slug, defaultOf(filter));
     this.#changed();
@@ -90,12 +110,26 @@ export function isRange(value: FilterValue): value is DateRange {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function isScalar(value: unknown): value is Scalar {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+}
+
+function isParameter(value: unknown): value is Scalar | Scalar[] {
+  return isScalar(value) || (Array.isArray(value) && value.every(isScalar));
+}
+
 function defaultOf(filter: Filter): FilterValue {
   return filter.default ?? null;
 }
 
-/** The parameters of one filter with their values, `null` for "not set". */
-function pairs(filter: Filter, value: FilterValue): [string, Scalar | Scalar[] | null][] {
+type Pair = [name: string, value: Scalar | Scalar[] | null];
+
+/** The parameters of one filter that are set here, with their values; `null` for "not set". */
+function pairs(filter: Filter, value: FilterValue): Pair[] {
+  return allPairs(filter, value).filter(([name]) => !filter.withheld?.includes(name));
+}
+
+function allPairs(filter: Filter, value: FilterValue): Pair[] {
   const [first, second] = filter.parameters;
   if (first === undefined) return [];
   if (filter.kind === "date_range") {
@@ -154,6 +188,10 @@ function scalarLike(like: unknown, text: string): Scalar {
   if (typeof like === "number" && Number.isFinite(Number(text))) return Number(text);
   if (typeof like === "boolean") return text === "true";
   return text;
+}
+
+function day(value: FilterValue): string | null {
+  return typeof value === "string" ? isoDate(value) : null;
 }
 
 function isoDate(text: string | null): string | null {

@@ -4,7 +4,7 @@
  * behind a button that says how many filters are set.
  */
 
-import type { Filter, ShareApi } from "../api";
+import type { DashboardApi, Filter } from "../api";
 import { h, icon } from "../dom";
 import { isRange, type FilterState } from "../state";
 import { booleanField } from "./boolean";
@@ -33,7 +33,7 @@ export class FilterBar {
     "aria-controls": "filters-form",
   });
 
-  constructor(place: HTMLElement, filters: Filter[], state: FilterState, api: ShareApi) {
+  constructor(place: HTMLElement, filters: Filter[], state: FilterState, api: DashboardApi) {
     this.#filters = filters;
     this.#state = state;
     const form = h("form", { class: "filters-form", id: "filters-form" });
@@ -44,13 +44,12 @@ export class FilterBar {
       const report: Report = (value) => state.set(filter.slug, value);
       const options: Fetch = (search, signal) => api.options(filter.slug, search, signal);
       const control = new Control(filter, fieldFor(filter, options, report));
-      control.show(state.get(filter.slug));
       this.#controls.set(filter.slug, control);
       form.append(control.element);
     }
     this.#reset.addEventListener("click", () => {
       state.reset();
-      for (const [slug, control] of this.#controls) control.show(state.get(slug));
+      this.show();
     });
     this.#toggle.addEventListener("click", () => {
       const open = this.#toggle.getAttribute("aria-expanded") !== "true";
@@ -59,7 +58,13 @@ export class FilterBar {
     if (filters.some((filter) => filter.mode !== "locked")) form.append(this.#reset);
     place.hidden = filters.length === 0;
     place.replaceChildren(this.#toggle, form);
+    this.show();
     this.refresh();
+  }
+
+  /** Shows in every control what the state holds. */
+  show(): void {
+    for (const [slug, control] of this.#controls) control.show(this.#state.get(slug));
   }
 
   /** Brings counts and buttons in line with the state. */

@@ -1,6 +1,7 @@
 /**
  * Colours for canvases, which can't see style sheets: read from the custom
- * properties of `tokens.css`, and read again when the reader's scheme changes.
+ * properties of `tokens.css`, and read again when the scheme changes, be it the
+ * reader's or the one that an embed names.
  */
 
 export interface Theme {
@@ -34,9 +35,10 @@ export function seriesColour(colours: Theme, index: number): string {
   return colours.series[index % colours.series.length] ?? colours.text;
 }
 
-/** Calls back whenever the reader switches between light and dark. */
+/** Calls back whenever light and dark may have been switched. */
 export function onThemeChange(callback: () => void): void {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
+  new MutationObserver(callback).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 }
 
 export function prefersStillness(): boolean {
