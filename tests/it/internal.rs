@@ -54,6 +54,7 @@ fn data_calls_need_the_origin_key(stack: &Stack) {
             parameters: serde_json::Map::new(),
             filter_slug: None,
             search: None,
+            embed_token: None,
         };
         serde_json::to_string(&call).unwrap()
     };

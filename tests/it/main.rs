@@ -15,6 +15,7 @@ mod browser;
 mod cost;
 mod dead;
 mod edges;
+mod embed;
 mod errors;
 mod execute;
 mod internal;
@@ -27,6 +28,7 @@ mod policy;
 mod reconcile;
 mod share;
 mod story;
+mod tenant;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -100,7 +102,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 13] = [
+    let groups: [(&str, &[(&str, Test)]); 14] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -109,6 +111,7 @@ fn tests() -> Vec<(String, Test)> {
         ("internal", internal::TESTS),
         ("manage", manage::TESTS),
         ("many", many::TESTS),
+        ("embed", embed::TESTS),
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
