@@ -157,6 +157,13 @@ test("the element is as high as its content, and tells what the viewer does", ()
     await picture(page, "embed");
   }));
 
+test("the element is as high as its content before anyone has scrolled to it", () =>
+  open(element(`token="${token()}"`).replace("<postern", '<p style="height: 5000px">Above</p><postern'), {}, async (page) => {
+    const frame = await shown(page);
+    await tells(page, "ready");
+    assert.ok((await height(page, frame)) > 1000);
+  }));
+
 test("on a phone nothing sticks out", () =>
   open(
     `<meta name="viewport" content="width=device-width">${element(`token="${token()}"`)}`,
@@ -230,6 +237,54 @@ test("a view goes on for many lives of its token, also when the provider fails a
     assert.ok(expiring.seconds <= 1 && Date.parse(expiring.expires_at) > Date.now() - 60_000);
   });
 });
+
+test("a view that slept for longer than its token lived goes on when it wakes up", () =>
+  open(element('token-provider="fresh"'), {}, async (page) => {
+    await page.exposeFunction("fresh", () => token());
+    await page.clock.install();
+    await page.reload();
+    const frame = await shown(page);
+    await tells(page, "ready");
+    await frame.evaluate(() => (globalThis.isFirst = true));
+    const renewed = page.waitForRequest((request) => request.url().endsWith("/info"));
+    await page.clock.fastForward("09:00:00");
+    await renewed;
+    await page.clock.runFor(2_000);
+    await frame.waitForSelector("#notice", { state: "hidden" });
+    await choose(frame, "Seattle");
+    await page.clock.runFor(2_000);
+    await becomes(frame, "days", 1461);
+    assert.ok(await frame.evaluate(() => globalThis.isFirst));
+  }));
+
+test("a display that starts while the service is away shows figures once it is back", () =>
+  open(
+    element(`token="${token()}"`),
+    {},
+    async (page) => {
+      let isAway = true;
+      const away = (route) => (isAway ? route.fulfill({ status: 503, json: {} }) : route.continue());
+      await page.route("**/embed/d/*", away);
+      await page.clock.install();
+      await page.reload();
+      await page.waitForSelector("iframe");
+      // First no page comes, then a page but no data.
+      await page.clock.runFor(20_000);
+      await tells(page, "error");
+      assert.equal((await told(page, "error"))[0].code, "NO_ANSWER");
+      await page.unroute("**/embed/d/*", away);
+      await page.route("**/info", away);
+      await page.clock.runFor(20_000);
+      const frame = await frameOf(page);
+      await frame.waitForSelector("#notice:not([hidden])");
+      isAway = false;
+      await page.clock.fastForward(120_000);
+      await settled(frame);
+      assert.equal(await value(frame, "days"), 2922);
+    },
+    // Also that the first page, which is none, does not hear the greeting.
+    ["503", "postMessage"],
+  ));
 
 test("a view whose token has ended says so, and goes on with another", () =>
   open(

@@ -41,7 +41,7 @@ let attempt = 0;
 let later: number | undefined;
 let isReady = false;
 
-watchHeight((height) => host.send({ type: "height", height }));
+const lookAtHeight = watchHeight((height) => host.send({ type: "height", height }));
 if (first !== null) void open(first, null);
 else end();
 
@@ -108,6 +108,7 @@ function wear(theme: Scheme): void {
 function settled(executed: Executed | null): void {
   clearTimeout(later);
   if (executed) region("freshness").replaceChildren(...freshness(executed));
+  lookAtHeight();
   host.withdraw("error");
   if (isReady) return;
   isReady = true;

@@ -39,8 +39,10 @@ export class Life {
 
   start({ issuedAt, expiresAt, servedAt }: Span): void {
     const now = Date.now();
-    const left = expiresAt - (servedAt ?? now);
-    const whole = issuedAt === null ? left : expiresAt - issuedAt;
+    const said = expiresAt - (servedAt ?? now);
+    const whole = issuedAt === null ? said : expiresAt - issuedAt;
+    // The server has just taken the token: one that seems to have ended tells that this clock is wrong.
+    const left = said > 0 ? said : whole;
     this.#end = now + left;
     this.#warning = this.#end - Math.min(whole / 5, LONGEST_WARNING_MS);
     this.#look();
