@@ -78,9 +78,18 @@ async fn every_documented_path_refuses_other_methods_by_name() {
 #[tokio::test]
 async fn every_answer_has_an_id_and_the_security_headers() {
     let world = World::new().await;
-    for path in
-        ["/livez", "/readyz", "/version", "/metrics", "/openapi.json", "/docs/", "/nothing", "/api/v1/audit"]
-    {
+    for path in [
+        "/livez",
+        "/readyz",
+        "/version",
+        "/wizard/",
+        "/wizard/wizard.js",
+        "/metrics",
+        "/openapi.json",
+        "/docs/",
+        "/nothing",
+        "/api/v1/audit",
+    ] {
         let answer = world.raw(Method::GET, path, None, &[("x-request-id", "req_mine")]).await;
         assert_eq!(answer.headers["x-request-id"], "req_mine", "{path}");
         assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
