@@ -24,6 +24,7 @@ crate::tests![
     a_deleted_dashboard_ends_its_tokens,
     a_token_that_fits_no_more_closes,
     links_and_embeds_are_two_things,
+    sites_show_a_link_that_nothing_protects,
     whoever_asks_wrongly_is_told_the_same_with_any_token,
 ];
 
@@ -459,6 +460,58 @@ fn links_and_embeds_are_two_things(stack: &Stack) {
         let listed = tenant.admin.get("/api/v1/dashboard-shares").expect(200).json();
         (listed["records"][0]["open_count"] != 0).then_some(())
     });
+}
+
+fn sites_show_a_link_that_nothing_protects(stack: &Stack) {
+    let edge = stack.edge();
+    let origin = stack.described("edge_url").to_owned();
+    let ask = |token: &str, more: &str| edge.get(&format!("/oembed?url={origin}/share/{token}{more}"));
+    let plain = Share::create(stack);
+    let page = plain.page().expect(200);
+    assert_eq!(ancestors(&page), "'none'");
+    let href = page
+        .text()
+        .split("application/json+oembed\" href=\"")
+        .nth(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned());
+    let href = href.expect("a discovery link").replace("&#38;", "&");
+    let found = edge.get(href.strip_prefix(&origin).expect("our own")).expect(200);
+    assert_eq!(found.header("access-control-allow-origin"), "*");
+    assert_eq!((&found.json()["type"], &found.json()["provider_url"]), (&json!("link"), &json!(origin)));
+
+    let framed = Share::create_with(stack, json!({ "allowed_origins": ["https://blog.example.com"] }));
+    assert_eq!(ancestors(&framed.page().expect(200)), "https://blog.example.com");
+    let rich = ask(&framed.token, "&maxwidth=500").expect(200).json();
+    assert_eq!(
+        (&rich["type"], &rich["width"], &rich["version"]),
+        (&json!("rich"), &json!(500), &json!("1.0"))
+    );
+    assert!(rich["html"].as_str().unwrap().contains(&format!("{origin}/share/{}", framed.token)));
+    let any = json!({ "allowed_origins": ["*"] });
+    stack.admin().patch(&framed.managed(), &any).expect(200);
+    assert_eq!(ancestors(&framed.page().expect(200)), "*");
+    stack
+        .admin()
+        .patch(&framed.managed(), &json!({ "allowed_origins": ["*", "x"] }))
+        .expect_error(422, "VALIDATION_ERROR");
+
+    // What is protected is framed by nobody and told of to nobody.
+    stack
+        .admin()
+        .put(&format!("{}/password", framed.managed()), &json!({ "password": "open sesame" }))
+        .expect(200);
+    assert_eq!(ancestors(&framed.page().expect(200)), "'none'");
+    ask(&framed.token, "").expect_error(401, "AUTH_REQUIRED");
+    let locked = framed.page();
+    assert!(!locked.text().contains("oembed"), "{}", locked.text());
+
+    stack.admin().delete(&plain.managed()).expect(200);
+    ask(&plain.token, "").expect_error(404, "NOT_FOUND");
+    ask("shr_0", "").expect_error(404, "NOT_FOUND");
+    edge.get("/oembed?url=https://evil.example/share/x").expect_error(404, "NOT_FOUND");
+    edge.get("/oembed").expect_error(422, "VALIDATION_ERROR");
+    ask("shr_0", "&maxwidth=x").expect_error(422, "VALIDATION_ERROR");
+    ask("shr_0", "&format=xml").expect(501);
 }
 
 fn whoever_asks_wrongly_is_told_the_same_with_any_token(stack: &Stack) {

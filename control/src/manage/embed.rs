@@ -271,6 +271,7 @@ async fn turn_on(service: &Service, actor: &Actor, dashboard: Uuid) -> Result<(u
                 created_at: now,
                 issued_at: now,
                 revoked_at: None,
+                frame_origins: Vec::new(),
                 revoked_tokens: Vec::new(),
             };
             let detail = json!({ "dashboard_id": dashboard, "generation": generation });

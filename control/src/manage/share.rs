@@ -59,6 +59,7 @@ pub(crate) async fn create(
         created_at: now,
         issued_at: now,
         revoked_at: None,
+        frame_origins: new.frame_origins,
         revoked_tokens: Vec::new(),
     };
     let detail = json!({ "dashboard_id": dashboard, "password": version > 0 });
@@ -130,6 +131,7 @@ pub(crate) async fn amend(
         "not_before": change.not_before.is_some(),
         "expires_at": change.expires_at.is_some(),
         "max_access_count": change.max_access_count.is_some(),
+        "allowed_origins": change.frame_origins.is_some(),
         "rules": change.changes_rules(),
     });
     let mut session = service.store.write().await?;

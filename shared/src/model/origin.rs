@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Most origins in one list.
 pub const MAX_ORIGINS: usize = 20;
+/// Any site.
+const ANY: &str = "*";
 /// Longest host name, in characters.
 const MAX_HOST_CHARS: usize = 253;
 /// Longest part of a host name.
@@ -59,14 +61,26 @@ impl Origin {
 impl TryFrom<String> for Origin {
     type Error = &'static str;
 
+    /// From a store or a record of ours, where `*` may stand too.
     fn try_from(text: String) -> Result<Self, &'static str> {
-        Self::parse(&text)
+        if text == ANY { Ok(Self(text)) } else { Self::parse(&text) }
     }
 }
 
 impl From<Origin> for String {
     fn from(origin: Origin) -> Self {
         origin.0
+    }
+}
+
+/// As [`parse_all`], of those that may frame a link's page: `*` alone means any site.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_all_or_any(texts: &[String], pointer: &str) -> Result<Vec<Origin>, Vec<Flaw>> {
+    match texts {
+        [any] if any == ANY => Ok(vec![Origin(ANY.to_owned())]),
+        _ => parse_all(texts, pointer),
     }
 }
 
@@ -214,6 +228,12 @@ mod tests {
         let places: Vec<_> = flaws.iter().map(|flaw| flaw.pointer.as_str()).collect();
         assert_eq!(places, ["/allowed_origins/1", "/allowed_origins/2"]);
         assert!(list(&["https://a.com"; 21]).is_err());
+        assert!(list(&["*"]).is_err());
+        let any = |texts: &[&str]| {
+            parse_all_or_any(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), "")
+        };
+        assert_eq!(any(&["*"]).unwrap()[0].as_str(), "*");
+        assert!(any(&["*", "https://a.com"]).is_err());
     }
 
     proptest! {
