@@ -36,7 +36,11 @@ pub(crate) fn command(options: &Options) -> Result<()> {
         Some(seed) => seed,
         None => getrandom::u32()?,
     };
-    process::progress(format!("{} changes and {} rounds: hours", options.changes, options.rounds));
+    // Before anything can go wrong, so that whatever does can be begun again from the same seed.
+    process::progress(format!(
+        "{} changes and {} rounds from seed {seed}: hours",
+        options.changes, options.rounds
+    ));
     let mut soak = process::cargo();
     soak.args(["run", "-p", "tests", "--bin", "soak", "--"])
         .args([options.changes.to_string(), options.rounds.to_string(), seed.to_string()])
