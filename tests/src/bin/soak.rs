@@ -29,7 +29,12 @@ fn changed(changes: usize, seed: u64) -> Result<()> {
         made += report.changed();
         println!("seed {seed}, {made} of {changes} changes: {:?} {:?}", report.changes, report.answers);
         ensure!(report.stale.is_empty(), "seed {seed}: stale answers: {:#?}", report.stale);
-        ensure!(report.refused.is_empty(), "seed {seed}: refused visitors: {:#?}", report.refused);
+        ensure!(
+            report.refused.is_empty(),
+            "seed {seed}: refused visitors: {:#?}\nThe locations' logs: {:#?}",
+            report.refused,
+            report.log
+        );
     }
     Ok(())
 }
