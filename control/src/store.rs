@@ -17,8 +17,9 @@ pub(crate) mod usage;
 
 use shared::time::Millis;
 use shared::{Error, Result};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgSeverity};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::str::FromStr;
@@ -238,13 +239,24 @@ pub(crate) fn fault(error: sqlx::Error) -> Error {
     let transient = match &error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // A connection that breaks off while it is made looks like one that speaks something else.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| is_transient(&code)),
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| is_transient(&code)) || ends_connection(database.as_ref())
+        }
         _ => false,
     };
     if transient { Error::Unavailable(error.to_string()) } else { Error::Internal(error.to_string()) }
+}
+
+/// PostgreSQL gives up the connection, or does not let it begin: that is about no statement of ours, whatever the code says.
+fn ends_connection(error: &dyn DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 /// PostgreSQL: connection, resources, operator's orders, serialization, its own I/O, a standby, and locks that are not to
