@@ -101,7 +101,7 @@ pub fn run(database: Database, rounds: usize, seed: u64) -> Result<Report> {
 impl Trial {
     fn start(database: Database, seed: u64) -> Result<Self> {
         let control_port = free_port()?;
-        let weather = Weather { rate: 10.0, faults: Faults::default(), seed };
+        let weather = Weather { rate: 10.0, faults: Faults::default(), time_out: Weather::TIME_OUT, seed };
         let edges = Edges::start(1, &Control::url(&control_port), weather)?;
         let edge_wire = Wire::to(edges.url(0).trim_start_matches("http://"))?;
         let (url, database_wire) = match database {
