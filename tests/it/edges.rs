@@ -60,6 +60,7 @@ fn nothing_is_lost_or_revived(database: Database) {
             assert_eq!(
                 database == Database::Postgres,
                 report.panics > 0,
+                "PostgreSQL's own disk: {report:?}"
             );
         }
     });
