@@ -1,5 +1,8 @@
 //! The Worker in three locations over a KV that misbehaves (see [`tests::edges`]).
 
+mod late;
+mod schema;
+
 use kv_sim::Faults;
 use serde_json::{Value, json};
 use shared::model::key::KeyRing;
@@ -13,6 +16,9 @@ use tests::{Database, Reply, lost, stale};
 
 crate::own_tests![
     links_survive_what_fails,
+    schema::a_record_of_a_newer_build_closes_its_link,
+    late::writes_that_arrive_too_late_are_written_over,
+    late::a_write_of_a_gate_that_died_is_written_over,
     no_answer_is_stale_after_a_change,
     nothing_is_lost_or_revived_on_sqlite,
     nothing_is_lost_or_revived_on_postgres,
@@ -51,6 +57,11 @@ fn nothing_is_lost_or_revived(database: Database) {
             println!("{database:?}: {report:#?}");
             assert_eq!(report.revived, [""; 0]);
             assert!(report.struck * 2 > ROUNDS / TRIALS, "few faults struck: {report:?}");
+            assert_eq!(
+                database == Database::Postgres,
+                report.panics > 0,
+                "PostgreSQL's own disk: {report:?}"
+            );
         }
     });
 }
@@ -64,10 +75,14 @@ struct World {
 
 impl World {
     fn start() -> Self {
+        Self::start_at(3, Weather::TIME_OUT)
+    }
+
+    /// So many locations, and how long they wait for KV when it times out.
+    fn start_at(locations: usize, time_out: Duration) -> Self {
         let port = free_port().unwrap();
-        let faults = Faults { longest_delay: Duration::ZERO, ..Faults::none() };
-        let weather = Weather { rate: 1.0, faults, seed: 7 };
-        let edges = Edges::start(3, &Control::url(&port), weather).unwrap();
+        let weather = Weather { rate: 1.0, faults: calm(), time_out, seed: 7 };
+        let edges = Edges::start(locations, &Control::url(&port), weather).unwrap();
         let control = Control::start(&edges.url(0), port, None).unwrap();
         let dashboard = control.dashboard().unwrap();
         Self { edges, control, dashboard }
@@ -89,6 +104,11 @@ impl World {
     fn execute(&self, location: usize, share: &Share, rule: u64) -> Reply {
         self.edges.at(location).post(&share.path("execute"), &json!({ "parameters": { "rule": rule } }))
     }
+}
+
+/// A KV in which nothing fails, and nothing is late.
+fn calm() -> Faults {
+    Faults { longest_delay: Duration::ZERO, ..Faults::none() }
 }
 
 struct Share {

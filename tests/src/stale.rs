@@ -102,7 +102,7 @@ pub fn run(changes: usize, seed: u64) -> Result<Report> {
     let edges = Edges::start(
         LOCATIONS,
         &Control::url(&port),
-        Weather { rate: 1.0, faults: Faults::default(), seed },
+        Weather { rate: 1.0, faults: Faults::default(), time_out: Weather::TIME_OUT, seed },
     )?;
     let control = Control::start(&edges.url(0), port, None)?;
     let dashboard = control.dashboard()?;

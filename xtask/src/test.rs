@@ -15,7 +15,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let node = tools.npm.node.program().to_owned();
     let chromium = setup::chromium()?;
     setup::strace()?;
-    Postgres::programs()?;
+    let programs = Postgres::programs()?;
     edge::build(|| Ok(tools))?;
     dev::build_control()?;
     let postgres = Postgres::start(Commits::Fast)?;
@@ -35,6 +35,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
         .args(["test", "--no-fail-fast", "-p", "tests"])
         .args(filter)
         .env("TEST_POSTGRES_URL", postgres.url())
+        .env("POSTGRES_BIN_DIR", programs)
         .env("XTASK_BIN", std::env::current_exe()?)
         .env("POSTERN_BIN", dev::control_program()?)
         .env("POSTERN_EDGE_BUILD", edge::output())

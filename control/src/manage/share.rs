@@ -138,10 +138,13 @@ pub(crate) async fn amend(
     // The dashboard first, as everywhere: two sessions that lock both must not wait for one another.
     let Target::Dashboard(dashboard) =
         store::share::find(&mut session, actor.organization.id, id).await?.share.target;
-    let opened = store::dashboard::lock(&mut session, actor.organization.id, dashboard).await;
+    let filters = match store::dashboard::lock(&mut session, actor.organization.id, dashboard).await {
+        Ok(opened) => filters(&opened),
+        // A share that outlived its dashboard is revoked, and says so itself.
+        Err(Error::NotFound(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
-    // A share that outlived its dashboard is revoked, and says so itself.
-    let filters = opened.map(|opened| filters(&opened)).unwrap_or_default();
     let limits = store::organization::limits(&mut session, actor.organization.id).await?;
     share.amend(change, &filters, &limits, now)?;
     save(service, session, actor, &share, ("share.amend", detail)).await

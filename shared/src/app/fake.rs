@@ -26,6 +26,8 @@ pub(crate) struct Fake {
     pub(crate) gate_down: Cell<bool>,
     pub(crate) gate_hangs: Cell<bool>,
     pub(crate) origin: RefCell<Option<NoRows>>,
+    /// A record that the database knows of, and that reaches the gate during the next wait.
+    pub(crate) on_its_way: RefCell<Option<Record>>,
     pub(crate) uncacheable: Cell<bool>,
     pub(crate) calls: RefCell<Vec<&'static str>>,
     pub(crate) tally: RefCell<Tally>,
@@ -130,6 +132,10 @@ impl Host for Fake {
     async fn wait(&self, duration: Duration) {
         self.count("wait");
         self.later(duration);
+        if let Some(record) = self.on_its_way.take() {
+            *self.gate.borrow_mut() = Some(record);
+            *self.origin.borrow_mut() = None;
+        }
     }
 
     async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {

@@ -29,6 +29,8 @@ pub(super) enum Fault {
     StatementCut(From, When),
     /// The kernel kills the control plane at, or fails, a system call: name and what strace does to it.
     Call(&'static str, &'static str),
+    /// A system call of PostgreSQL's own processes fails, once in each of them or until its disk works again.
+    ServerCall(&'static str, &'static str, Lasting),
     /// Pushes come again, late and in another order.
     Replayed,
     /// A second control plane works on the same database, while the first hangs in the middle of a change.
@@ -39,6 +41,13 @@ pub(super) enum Fault {
     Poison,
     /// KV fails for a while.
     Blackout,
+}
+
+/// Does a disk fail once, or for a while?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    Once,
+    AWhile,
 }
 
 impl Fault {
@@ -66,14 +75,24 @@ impl Fault {
                 Database::Sqlite => {}
             }
         }
-        if database == Database::Sqlite {
-            for call in ["pwrite64", "fdatasync"] {
-                all.extend([
-                    Self::Call(call, "signal=KILL"),
-                    Self::Call(call, "error=EIO"),
-                    Self::Call(call, "signal=KILL"),
-                    Self::Call(call, "error=ENOSPC"),
-                ]);
+        match database {
+            Database::Sqlite => {
+                for call in ["pwrite64", "fdatasync"] {
+                    all.extend([
+                        Self::Call(call, "signal=KILL"),
+                        Self::Call(call, "error=EIO"),
+                        Self::Call(call, "signal=KILL"),
+                        Self::Call(call, "error=ENOSPC"),
+                    ]);
+                }
+            }
+            Database::Postgres => {
+                for call in ["pwrite64", "fdatasync", "openat"] {
+                    for error in ["error=EIO", "error=ENOSPC"] {
+                        all.push(Self::ServerCall(call, error, Lasting::Once));
+                        all.push(Self::ServerCall(call, error, Lasting::AWhile));
+                    }
+                }
             }
         }
         all.extend([
@@ -136,6 +155,7 @@ impl Fault {
             }
             Self::StatementCut(from, when) => Self::at_statement(trial, (from, when), || Pass::Cut),
             Self::Call(call, what) => Self::at_call(trial, call, what),
+            Self::ServerCall(call, error, lasting) => Self::at_server(trial, call, error, lasting),
             Self::Replayed => Self::replay(trial),
             Self::Paused => Self::pause(trial),
             Self::Locked => {
@@ -204,6 +224,33 @@ impl Fault {
         trial.control.crash();
         trial.control.revive()?;
         Ok(traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL"))
+    }
+
+    /// Lets a call of PostgreSQL's processes fail during a few changes. Where it may not fail, in writing its log above all,
+    /// PostgreSQL ends all connections and recovers, which may fail too, and then it ends.
+    fn at_server(trial: &mut Trial, call: &str, error: &str, lasting: Lasting) -> Result<bool> {
+        let server = Arc::clone(trial.server.as_ref().context("a server of PostgreSQL")?);
+        if call == "openat" {
+            // Connections that are in use have opened what they need: the next ones open it anew.
+            trial.direct.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL",
+            )?;
+        }
+        let number = trial.rng.usize(1..=if call == "openat" { 40 } else { 3 });
+        let from_then_on = if lasting == Lasting::AWhile { "+" } else { "" };
+        let failing = server.fail(call, &format!("{error}:when={number}{from_then_on}"))?;
+        let a_while = Duration::from_millis(trial.rng.u64(200..2_000));
+        let mending = thread::spawn(move || {
+            thread::sleep(a_while);
+            failing.end()
+        });
+        for _ in 0..3 {
+            trial.change()?;
+        }
+        let struck = mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))??;
+        // It may end only now, of what failed before.
+        trial.change()?;
+        Ok(struck)
     }
 
     /// Notes pushes during a few changes, and sends them again afterwards.
