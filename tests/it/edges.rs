@@ -35,6 +35,9 @@ fn no_answer_is_stale_after_a_change() {
     let report = stale::run(CHANGES, 1).expect("the trial runs");
     println!("{report:#?}");
     assert!(report.changed() >= CHANGES, "{} changes", report.changed());
+    for kind in ["embed token", "embed generation", "embed key"] {
+        assert!(report.changes.contains_key(kind), "{kind}: {:?}", report.changes);
+    }
     assert_eq!(report.stale, [""; 0]);
     assert_eq!(report.refused, [""; 0]);
 }

@@ -75,6 +75,17 @@ impl Control {
     /// # Panics
     /// When the control plane refuses.
     pub fn dashboard(&self) -> Result<String> {
+        self.dashboard_named("rules")
+    }
+
+    /// As [`Self::dashboard`], under a slug.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn dashboard_named(&self, slug: &str) -> Result<String> {
         fs::create_dir_all(self.folder.path().join("data"))?;
         rusqlite::Connection::open(self.folder.path().join("data/rules.db"))?
             .execute("CREATE TABLE IF NOT EXISTS rules (rule)", [])?;
@@ -82,7 +93,7 @@ impl Control {
         let source = json!({ "kind": "sqlite", "name": "Rules", "file": "rules.db" });
         let source = admin.post("/api/v1/data-sources", &source).expect(201).json()["id"].take();
         let dashboard = json!({
-            "slug": "rules", "title": "Rules", "data_source_id": source,
+            "slug": slug, "title": "Rules", "data_source_id": source,
             "filters": [{ "slug": "rule", "label": "Rule", "kind": "number" }],
             "widgets": [{ "id": "rule", "title": "Rule", "kind": "table", "sql": "SELECT :rule AS rule" }],
         });
