@@ -256,8 +256,11 @@ impl Trial {
 
     fn embed(&self, rng: &mut Rng) -> Result<()> {
         let (admin, embeds) = (self.control.admin(), Embeds::create(self)?);
-        while self.report(|report| report.changed()) < self.wanted {
-            embeds.change(self, &admin, rng)?;
+        for turn in 0.. {
+            if self.report(|report| report.changed()) >= self.wanted {
+                break;
+            }
+            embeds.change(self, &admin, turn, rng)?;
         }
         Ok(())
     }

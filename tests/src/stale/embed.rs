@@ -27,8 +27,8 @@ impl Embeds {
         Ok(Self { paths: [path("embedded")?, path("beside")?] })
     }
 
-    /// Makes a token of each dashboard, takes one back in one of three ways, and looks at both.
-    pub(super) fn change(&self, trial: &Trial, admin: &Client, rng: &mut Rng) -> Result<()> {
+    /// Makes a token of each dashboard, takes one back in one of three ways, each in its turn, and looks at both.
+    pub(super) fn change(&self, trial: &Trial, admin: &Client, turn: usize, rng: &mut Rng) -> Result<()> {
         let [own, beside] = &self.paths;
         let (doomed, other) = (Token::mint(admin, own)?, Token::mint(admin, beside)?);
         for token in [&doomed, &other] {
@@ -36,7 +36,7 @@ impl Embeds {
             trial.publish(&token.link);
         }
         doomed.link.changing.store(true, SeqCst);
-        let (kind, begun, reply) = match rng.u8(..3) {
+        let (kind, begun, reply) = match turn % 3 {
             0 => ("embed token", Instant::now(), admin.delete(&format!("{own}/tokens/{}", doomed.jti))),
             1 => ("embed generation", Instant::now(), admin.post(&format!("{own}/rotate"), &json!({}))),
             _ => {
