@@ -333,6 +333,18 @@ test("a site that is not listed may not frame it", () =>
     ["frame-ancestors", "Framing", "ERR_BLOCKED_BY_RESPONSE"],
   ));
 
+test("a site below a listed wildcard may frame it, and is heard", async () => {
+  const below = host.origin.replace("localhost", "app.postern.localhost");
+  const origins = [below.replace("app.", "*.")];
+  const address = host.page("/below", element(`token="${token({ origins })}"`)).replace(host.origin, below);
+  await visit(browser, address, { hosts: [below] }, async (page) => {
+    const frame = await shown(page);
+    assert.equal(await value(frame, "days"), 2922);
+    await tells(page, "ready");
+    await height(page, frame);
+  });
+});
+
 test("what an earlier visit left shows nothing to a site that is not listed, and a page without it says what to do", () =>
   open(`<iframe title="Weather" width="800" height="400" src="${edge}/embed/d/self"></iframe>`, {}, async (page) => {
     const empty = await frameOf(page);

@@ -246,15 +246,26 @@ pub(super) async fn save(
     mut session: Session,
     actor: &Actor,
     share: &Share,
-    (action, detail): (&str, Value),
+    what: (&str, Value),
 ) -> Result<Done<ShareOut>> {
-    let now = service.clock.now();
-    store::share::update(&mut session, share).await?;
-    let key = store::share::current_token(&mut session, share.id).await?;
-    let key = key.ok_or_else(|| Error::Internal(format!("live share {} has no token", share.id)))?;
-    outbox::enqueue(&mut session, &key, share.revision, now).await?;
-    actor.audit(&mut session, (action, share.id), detail, now).await?;
+    save_within(service, &mut session, actor, share, what).await?;
     commit(service, session, actor, share.id).await
+}
+
+/// As [`save`], without committing.
+pub(super) async fn save_within(
+    service: &Service,
+    session: &mut Session,
+    actor: &Actor,
+    share: &Share,
+    (action, detail): (&str, Value),
+) -> Result<()> {
+    let now = service.clock.now();
+    store::share::update(session, share).await?;
+    let key = store::share::current_token(session, share.id).await?;
+    let key = key.ok_or_else(|| Error::Internal(format!("live share {} has no token", share.id)))?;
+    outbox::enqueue(session, &key, share.revision, now).await?;
+    actor.audit(session, (action, share.id), detail, now).await
 }
 
 /// Commits, and asks the edge for all of the share that it has yet to learn: what an earlier change left

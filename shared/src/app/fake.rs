@@ -1,5 +1,6 @@
 //! A host in memory, for tests of the use cases.
 
+use super::memory::ResultKey;
 use super::port::{Host, Lease, NoRows, Rows, Unreachable};
 use crate::call::{DataCall, OptionsFound};
 use crate::model::filter::Choice;
@@ -138,13 +139,13 @@ impl Host for Fake {
         }
     }
 
-    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
+    async fn execute(&self, _: &ResultKey, call: &DataCall) -> Result<Rows, NoRows> {
         self.count("execute");
         let json = format!("{{\"revision\":{}}}", call.revision).into_bytes();
         self.origin_answer(Rows { json, cacheable: !self.uncacheable.get() })
     }
 
-    async fn options(&self, _: &DataCall) -> Result<OptionsFound, NoRows> {
+    async fn options(&self, _: &ResultKey, _: &DataCall) -> Result<OptionsFound, NoRows> {
         self.count("options");
         self.origin_answer(OptionsFound { options: vec![Choice { label: "A".into(), value: json!("a") }] })
     }

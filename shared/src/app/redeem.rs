@@ -204,10 +204,16 @@ pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<
     }
 }
 
-/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for.
+/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for, and an embed, of which single
+/// tokens die, is served under a lease alone.
 fn remembered(memory: &Memory, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
     let (loaded, standing) = memory.record(key, now)?;
-    let standing = if loaded.record.is_strict() { Standing::Over } else { standing };
+    let is_embed = loaded.record.live.as_ref().is_some_and(|live| live.embed.is_some());
+    let standing = match standing {
+        _ if loaded.record.is_strict() => Standing::Over,
+        Standing::Grace if is_embed => Standing::Over,
+        standing => standing,
+    };
     Some((loaded, standing))
 }
 
@@ -414,7 +420,7 @@ async fn execute_once(
     let name = result_key(opened, (live, view), &[b"execute", &parameters.identity()]);
     through_memory(host, memory, name, async || {
         let call = DataCall { parameters: parameters.to_json(), ..opened.call(live) };
-        let rows = host.execute(&call).await?;
+        let rows = host.execute(&name, &call).await?;
         Ok((rows.json.into(), rows.cacheable))
     })
     .await
@@ -473,7 +479,7 @@ async fn options_once(
             search: search.map(str::to_owned),
             ..opened.call(live)
         };
-        let found = host.options(&call).await?;
+        let found = host.options(&name, &call).await?;
         Ok((serde_json::to_vec(&found).unwrap_or_default().into(), true))
     })
     .await?;

@@ -12,8 +12,6 @@ pub const PATH: &str = "/oembed";
 /// Size of the frame unless the site wants less, in pixels.
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 720;
-/// Smallest frame that is worth looking at.
-const LEAST: u32 = 200;
 /// How long a site may keep the answer, in seconds: a link may die at any time, and its page tells.
 const CACHE_AGE: u32 = 300;
 
@@ -63,7 +61,7 @@ fn token_of<'a>(url: &'a str, origin: &str) -> Result<&'a str> {
 
 fn size(pointer: &str, value: &str) -> Result<u32> {
     let size = value.parse::<u32>().ok().filter(|size| *size > 0);
-    size.map(|size| size.max(LEAST)).ok_or_else(|| Error::invalid(pointer, "must be a number of pixels"))
+    size.ok_or_else(|| Error::invalid(pointer, "must be a number of pixels"))
 }
 
 #[derive(Serialize)]
@@ -178,7 +176,7 @@ mod tests {
             sizes(&[("maxwidth", "400"), ("maxheight", "5000"), ("format", "json")]),
             Ok(Ok((400, 720)))
         );
-        assert_eq!(sizes(&[("maxwidth", "1")]), Ok(Ok((200, 720))));
+        assert_eq!(sizes(&[("maxwidth", "1")]), Ok(Ok((1, 720))));
         assert_eq!(sizes(&[("format", "xml")]), Ok(Err(OtherFormat)));
         for bad in ["0", "-1", "1.5", "wide", "99999999999"] {
             assert!(matches!(sizes(&[("maxwidth", bad)]), Err(Error::Invalid(_))), "{bad}");

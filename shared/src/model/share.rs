@@ -123,7 +123,10 @@ impl Share {
     /// [`Error::Conflict`] when the share is revoked.
     pub fn rotate(&mut self, nonce: [u8; 16], key_epoch: &str, now: Millis) -> Result<()> {
         self.must_be_live()?;
-        self.generation += 1;
+        self.generation = match self.share_type {
+            ShareType::Link => self.generation + 1,
+            ShareType::Embed => embed::next_number(self.generation, now),
+        };
         self.revision += 1;
         self.nonce = nonce;
         key_epoch.clone_into(&mut self.key_epoch);

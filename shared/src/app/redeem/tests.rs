@@ -350,3 +350,16 @@ fn the_gate_is_told_of_openings_with_the_next_lease() {
     run(renew(&host, &memory, &key()));
     assert_eq!(host.tally.borrow().usage.opens, 2);
 }
+
+#[test]
+fn an_embed_is_served_under_its_lease_alone() {
+    let mut record = live_record(3);
+    record.live.as_mut().unwrap().embed = Some(crate::model::embed::Terms::default());
+    let (host, memory) = (Fake::serving(record), Memory::default());
+    found(&host, &memory).unwrap();
+    host.gate_down.set(true);
+    host.later(LEASE / 4);
+    assert_eq!(found(&host, &memory), Ok((Found::Lease, 3)));
+    host.later(LEASE);
+    assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))), "one of its tokens may have died");
+}

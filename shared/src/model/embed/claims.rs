@@ -229,6 +229,7 @@ mod tests {
             with("org", json!(null)),
             with("jti", json!("")),
             with("jti", json!("a b")),
+            with("jti", json!("..")),
             with("jti", json!("x".repeat(65))),
             with("jti", json!(1)),
             with("gen", json!(-1)),

@@ -172,7 +172,8 @@ impl Granted {
     }
 
     fn is_given(&self, name: &str, filters: &[Filter], asked: &Map<String, Value>) -> bool {
-        let is_set = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
+        let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        let is_set = |value: Option<&Value>| value.is_some_and(|value| !is_empty(value));
         let within_range = || {
             let range = filters.iter().find(|filter| {
                 filter.kind == Kind::DateRange && filter.parameters().iter().any(|part| part == name)

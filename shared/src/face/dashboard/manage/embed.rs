@@ -20,7 +20,8 @@ pub struct EmbedIn {
     /// Parameters that must be set, by the viewer or in `fixed_params`.
     #[serde(default)]
     pub required_params: Vec<String>,
-    /// Parameters that the token sets: they win over whatever the viewer sends, and the viewer does not see them.
+    /// Parameters that the token sets: they win over whatever the viewer sends. The page does not show
+    /// them, but a token is signed, not encrypted: whoever has it can read them.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub fixed_params: Map<String, Value>,
