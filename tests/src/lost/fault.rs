@@ -229,8 +229,9 @@ impl Fault {
             thread::sleep(a_while);
             control.untrace();
         });
-        trial.change()?;
+        let changed = trial.change();
         mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))?;
+        changed?;
         // Before it is killed once more, by us.
         let traced = std::fs::read_to_string(trace).context("strace wrote nothing: is it installed?")?;
         trial.control.crash();
@@ -256,10 +257,10 @@ impl Fault {
             thread::sleep(a_while);
             failing.end()
         });
-        for _ in 0..3 {
-            trial.change()?;
-        }
+        let changed = (0..3).try_for_each(|_| trial.change());
+        // Whatever came of it, nobody is left behind that holds the server.
         let struck = mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))??;
+        changed?;
         // It may end only now, of what failed before.
         trial.change()?;
         Ok(struck)
