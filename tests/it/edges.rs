@@ -7,6 +7,7 @@ use kv_sim::Faults;
 use serde_json::{Value, json};
 use shared::model::key::KeyRing;
 use shared::model::token::locate;
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::control::Control;
@@ -55,6 +56,7 @@ fn nothing_is_lost_or_revived(database: Database) {
         let trials: Vec<_> = (0..TRIALS)
             .map(|trial| scope.spawn(move || lost::run(database, ROUNDS / TRIALS, 50 * trial as u64)))
             .collect();
+        let mut calls: BTreeMap<String, usize> = BTreeMap::new();
         for trial in trials {
             let report = trial.join().expect("no panic").expect("the trial runs");
             println!("{database:?}: {report:#?}");
@@ -65,7 +67,14 @@ fn nothing_is_lost_or_revived(database: Database) {
                 report.panics > 0,
                 "PostgreSQL's own disk: {report:?}"
             );
+            for (fault, struck) in report.struck_by.iter().filter(|(fault, _)| fault.contains("Call(")) {
+                *calls.entry(fault.split(',').next().unwrap().to_owned()).or_default() += struck;
+            }
         }
+        assert!(
+            calls.len() > 1 && calls.values().all(|struck| *struck > 0),
+            "no such call is made: {calls:?}"
+        );
     });
 }
 

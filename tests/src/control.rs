@@ -202,6 +202,18 @@ impl Control {
         kill(Pid::from_raw(id), signal).expect("the signal is sent");
     }
 
+    /// Lets go of it whoever traces it, see [`Self::revive_under`]. Nothing when nobody does.
+    pub fn untrace(&self) {
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(id) = child.as_ref().map(Child::id) else { return };
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")?.trim().parse().ok());
+        if let Some(tracer @ 1..) = tracer {
+            // An error means that it is gone.
+            let _ = kill(Pid::from_raw(tracer), Signal::SIGTERM);
+        }
+    }
+
     /// Another one on the same database, at a port of its own.
     ///
     /// # Errors

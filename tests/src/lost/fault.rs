@@ -77,7 +77,8 @@ impl Fault {
         }
         match database {
             Database::Sqlite => {
-                for call in ["pwrite64", "fdatasync"] {
+                // As it is built here, SQLite knows no fdatasync.
+                for call in ["pwrite64", "fsync"] {
                     all.extend([
                         Self::Call(call, "signal=KILL"),
                         Self::Call(call, "error=EIO"),
@@ -204,6 +205,8 @@ impl Fault {
             // The traced program is our child, not strace's.
             "-D".into(),
             "-qq".into(),
+            // It may be told to let go.
+            "-I2".into(),
             "-e".into(),
             format!("trace={call}").into(),
             "-e".into(),
@@ -218,7 +221,17 @@ impl Fault {
         if trial.control.has_ended() {
             trial.control.revive()?;
         }
-        trial.change()?;
+        // strace counts in each thread, and SQLite has a new one for each new connection: without an end, the disk would fail
+        // whoever tries again.
+        let (control, a_while) =
+            (Arc::clone(&trial.control), Duration::from_millis(trial.rng.u64(200..2_000)));
+        let mending = thread::spawn(move || {
+            thread::sleep(a_while);
+            control.untrace();
+        });
+        let changed = trial.change();
+        mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))?;
+        changed?;
         // Before it is killed once more, by us.
         let traced = std::fs::read_to_string(trace).context("strace wrote nothing: is it installed?")?;
         trial.control.crash();
@@ -244,10 +257,10 @@ impl Fault {
             thread::sleep(a_while);
             failing.end()
         });
-        for _ in 0..3 {
-            trial.change()?;
-        }
+        let changed = (0..3).try_for_each(|_| trial.change());
+        // Whatever came of it, nobody is left behind that holds the server.
         let struck = mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))??;
+        changed?;
         // It may end only now, of what failed before.
         trial.change()?;
         Ok(struck)
