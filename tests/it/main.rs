@@ -16,6 +16,7 @@ mod cost;
 mod dead;
 mod edges;
 mod embed;
+mod embed_forged;
 mod errors;
 mod execute;
 mod internal;
@@ -102,7 +103,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 14] = [
+    let groups: [(&str, &[(&str, Test)]); 15] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -112,6 +113,7 @@ fn tests() -> Vec<(String, Test)> {
         ("manage", manage::TESTS),
         ("many", many::TESTS),
         ("embed", embed::TESTS),
+        ("embed_forged", embed_forged::TESTS),
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
