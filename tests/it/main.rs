@@ -17,6 +17,7 @@ mod dead;
 mod edges;
 mod embed;
 mod embed_forged;
+mod embed_signed;
 mod errors;
 mod execute;
 mod internal;
@@ -103,7 +104,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 15] = [
+    let groups: [(&str, &[(&str, Test)]); 16] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -114,6 +115,7 @@ fn tests() -> Vec<(String, Test)> {
         ("many", many::TESTS),
         ("embed", embed::TESTS),
         ("embed_forged", embed_forged::TESTS),
+        ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),

@@ -15,6 +15,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let node = tools.npm.node.program().to_owned();
     let chromium = setup::chromium()?;
     setup::strace()?;
+    let python = setup::python()?;
     Postgres::programs()?;
     edge::build(|| Ok(tools))?;
     dev::build_control()?;
@@ -41,7 +42,8 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
         .env("WORKERD_BIN", NpmPackages::workerd())
         .env("NODE_BIN", node)
         .env("WRANGLER_JS", NpmPackages::wrangler_script())
-        .env("CHROMIUM_BIN", chromium);
+        .env("CHROMIUM_BIN", chromium)
+        .env("PYTHON_BIN", python);
     if process::run(&mut whole).is_err() {
         failed.push("end-to-end tests");
     }
