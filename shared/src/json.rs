@@ -9,13 +9,15 @@ use std::fmt;
 
 /// Deepest nesting that is read; a documented body needs at most 7.
 pub const MAX_DEPTH: usize = 16;
+/// How names begin that `serde_json` keeps for itself: it would read the text after one of them as JSON of its own, unchecked.
+const RESERVED: &str = "$serde_json::private::";
 /// Most values in one body, containers included. 64 KiB of `0,` would be 32,768.
 pub const MAX_NODES: usize = 20_000;
 
 /// Reads one JSON document.
 ///
 /// # Errors
-/// [`Error::Malformed`] for bad syntax, trailing text, a duplicate key, more than
+/// [`Error::Malformed`] for bad syntax, trailing text, a duplicate or reserved key, more than
 /// [`MAX_DEPTH`] levels or [`MAX_NODES`] values.
 pub fn parse(body: &[u8]) -> Result<Value> {
     let mut nodes = 0;
@@ -116,6 +118,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
         self.check_depth()?;
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
+            if key.starts_with(RESERVED) {
+                return Err(de::Error::custom(format_args!("reserved key {key:?}")));
+            }
             if map.contains_key(&key) {
                 return Err(de::Error::custom(format_args!("duplicate key {key:?}")));
             }
@@ -143,6 +148,13 @@ mod tests {
         refused(r#"{"a":1,"a":1}"#, "duplicate key");
         refused(r#"{"a":{"b":[{"c":1,"c":2}]}}"#, "duplicate key");
         refused(r#"{"a":1,"\u0061":2}"#, "duplicate key");
+    }
+
+    #[test]
+    fn no_text_is_read_as_json_of_its_own() {
+        let hidden = r#"{"a":{"$serde_json::private::RawValue":"{\"b\":1,\"b\":2}"}}"#;
+        refused(hidden, "reserved key");
+        assert_eq!(serde_json::from_str::<Value>(hidden).unwrap(), serde_json::json!({"a": {"b": 2}}));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What needs an installation of its own: exact counts, and faults that would break other tests' requests.
 
+use crate::embed_forged::Corpus;
 use crate::share::{Share, rows};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oracle::embed::forge::Fate;
 use serde_json::{Value, json};
 use std::time::Instant;
 use tests::{Database, Stack, signed, stack::eventually};
@@ -12,6 +14,7 @@ crate::own_tests![costs_and_faults];
 fn costs_and_faults() {
     let stack = Stack::start(Database::Sqlite).expect("an installation");
     a_forged_token_costs_no_io(&stack);
+    forged_embed_tokens_cost_no_io(&stack);
     a_hot_visit_costs_no_io(&stack);
     a_panic_costs_one_instance(&stack);
     a_paused_control_plane_stops_no_link(&stack);
@@ -39,6 +42,29 @@ fn a_forged_token_costs_no_io(stack: &Stack) {
     for io in ["kv_reads", "gate_calls", "origin_calls"] {
         assert_eq!(spent(&before, &after, io), 0, "{io} for {forged} forged tokens");
     }
+}
+
+/// Every one of the corpus, in every way: no KV, no gate, no data plane. Those that are rightly signed are looked up.
+fn forged_embed_tokens_cost_no_io(stack: &Stack) {
+    let corpus = Corpus::create(stack);
+    let before = stack.counters();
+    let asked = corpus.answers(Fate::Refused).len() as u64;
+    let after = stack.counters();
+    assert_eq!(spent(&before, &after, "forged"), asked);
+    for io in ["kv_reads", "gate_calls", "origin_calls"] {
+        assert_eq!(spent(&before, &after, io), 0, "{io} for {asked} requests with forged tokens");
+    }
+    let asked = corpus.answers(Fate::Dead).len() as u64;
+    let dead = stack.counters();
+    assert_eq!(spent(&after, &dead, "forged"), 0, "{asked} requests with tokens of nothing");
+    assert_eq!(spent(&after, &dead, "origin_calls"), 0, "{asked} requests with tokens of nothing");
+    let [kv_reads, gate_calls] = ["kv_reads", "gate_calls"].map(|io| spent(&after, &dead, io));
+    assert!(
+        kv_reads > 0 && kv_reads <= asked,
+        "{kv_reads} reads for {asked} requests with tokens of nothing"
+    );
+    assert!(gate_calls > 0, "{gate_calls} calls for {asked} requests with tokens of nothing");
+    println!("{asked} requests with tokens of nothing: {kv_reads} reads of KV, {gate_calls} calls of gates");
 }
 
 /// The first visit reads KV once and asks the gate once; those under its lease ask nobody.

@@ -63,7 +63,7 @@ fn dead_links_look_alike(stack: &Stack) {
 }
 
 /// The answer without what differs between any two answers: date and request id.
-fn bare(reply: &Reply) -> Reply {
+pub fn bare(reply: &Reply) -> Reply {
     let mut reply = reply.clone();
     let id = reply.header("x-request-id").to_owned();
     for name in ["date", "x-request-id"] {

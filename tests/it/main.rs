@@ -16,6 +16,8 @@ mod cost;
 mod dead;
 mod edges;
 mod embed;
+mod embed_forged;
+mod embed_signed;
 mod errors;
 mod execute;
 mod internal;
@@ -102,7 +104,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 14] = [
+    let groups: [(&str, &[(&str, Test)]); 16] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -112,6 +114,8 @@ fn tests() -> Vec<(String, Test)> {
         ("manage", manage::TESTS),
         ("many", many::TESTS),
         ("embed", embed::TESTS),
+        ("embed_forged", embed_forged::TESTS),
+        ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),

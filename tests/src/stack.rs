@@ -163,7 +163,11 @@ impl Stack {
         KeyRing::parse(&self.root_key(), None).expect("a strong root key").current
     }
 
-    fn root_key(&self) -> String {
+    /// The root key, as 64 hex digits.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn root_key(&self) -> String {
         let secrets = self.log("secrets.env");
         let root = secrets.lines().find_map(|line| line.strip_prefix("POSTERN_ROOT_KEY="));
         root.expect("a root key").trim().to_owned()

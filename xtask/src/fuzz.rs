@@ -22,7 +22,9 @@ pub(crate) fn command(options: &Options) -> Result<()> {
         Some(seed) => seed,
         None => getrandom::u64()?,
     };
-    process::progress("Comparing the policy function with the documented rules");
+    process::progress(
+        "Comparing the policy function and the reader of embed tokens with the documented rules",
+    );
     let mut fuzz = process::cargo();
     fuzz.args(["run", "--release", "-p", "oracle", "--bin", "fuzz", "--"]);
     process::run(fuzz.args([options.seconds.to_string(), seed.to_string()]))

@@ -54,7 +54,7 @@ enum Command {
         /// Only parts whose name contains this: size, start, requests, guesses, revokes, creates, lists
         filter: Option<String>,
     },
-    /// Compare the policy function with the documented rules on random shares and requests
+    /// Compare the policy function and the reader of embed tokens with the documented rules, on random shares, requests and tokens
     Fuzz(fuzz::Options),
     /// Make changes under load and break things by the ten thousand, and look for stale, lost and revived links
     Soak(soak::Options),

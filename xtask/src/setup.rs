@@ -10,6 +10,7 @@ mod chromium;
 mod install;
 mod node;
 mod npm;
+mod python;
 mod wasm;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     chromium::chromium,
     node::Node,
     npm::NpmPackages,
+    python::python,
     wasm::WasmToolchain,
 };
 use crate::{postgres::Postgres, process, repository};
@@ -47,6 +49,7 @@ pub(crate) fn command(all: bool) -> Result<()> {
         process::progress(format!("PostgreSQL: {}", Postgres::programs()?.display()));
         process::progress(format!("Chromium: {}", chromium()?.display()));
         process::progress(format!("strace: {}", strace()?.display()));
+        process::progress(format!("Python: {}", python()?.display()));
     }
     process::progress("Everything is set up");
     Ok(())

@@ -16,6 +16,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let chromium = setup::chromium()?;
     setup::strace()?;
     let programs = Postgres::programs()?;
+    let python = setup::python()?;
     edge::build(|| Ok(tools))?;
     dev::build_control()?;
     let postgres = Postgres::start(Commits::Fast)?;
@@ -42,7 +43,8 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
         .env("WORKERD_BIN", NpmPackages::workerd())
         .env("NODE_BIN", node)
         .env("WRANGLER_JS", NpmPackages::wrangler_script())
-        .env("CHROMIUM_BIN", chromium);
+        .env("CHROMIUM_BIN", chromium)
+        .env("PYTHON_BIN", python);
     if process::run(&mut whole).is_err() {
         failed.push("end-to-end tests");
     }

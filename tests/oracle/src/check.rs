@@ -26,7 +26,8 @@ pub struct Count {
 }
 
 impl Count {
-    const fn add(&mut self, other: Self) {
+    /// Adds another count.
+    pub const fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.refused += other.refused;
     }

@@ -1,9 +1,10 @@
-//! `fuzz <seconds> <seed>`: what `cargo xtask fuzz` runs. Compares, on all processors, from the seed on until the
-//! time is over or something differs.
+//! `fuzz <seconds> <seed>`: what `cargo xtask fuzz` runs. Compares shares with their requests, and embed tokens, on all processors,
+//! from the seed on until the time is over or something differs.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its result")]
 
-use oracle::check::{self, Tally};
+use oracle::check::{self, Count, Tally};
+use oracle::embed::{self, mutate};
 use oracle::parsers::Samples;
 use std::env;
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Texts for the readers, for each share.
 const TEXTS: u64 = 4;
+/// Embed tokens, for each share: as many as there are requests to it.
+const TOKENS: u64 = check::REQUESTS;
 
 /// Tells where a thread was when it panicked.
 struct Position(u64);
@@ -43,23 +46,28 @@ fn main() -> ExitCode {
             .collect()
     });
     let mut tally = Tally::default();
+    let mut tokens = Count::default();
     let mut differs = false;
     for found in found {
         match found {
-            Ok(part) => tally.add(part),
+            Ok((part, part_of_tokens)) => {
+                tally.add(part);
+                tokens.add(part_of_tokens);
+            }
             Err(difference) => {
                 eprintln!("{difference}");
                 differs = true;
             }
         }
     }
-    println!("{tally}");
+    println!("{tally}\nembed tokens: {} accepted, {} refused", tokens.accepted, tokens.refused);
     if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn run(next: &AtomicU64, stop: &AtomicBool, end: Instant) -> Result<Tally, String> {
+fn run(next: &AtomicU64, stop: &AtomicBool, end: Instant) -> Result<(Tally, Count), String> {
     let samples = Samples::new();
-    let mut tally = Tally::default();
+    let (judges, good_tokens) = (mutate::judges(), mutate::Samples::new());
+    let (mut tally, mut tokens) = (Tally::default(), Count::default());
     // The first is run whatever the time, so that one seed can be run again.
     loop {
         let position = Position(next.fetch_add(1, Ordering::Relaxed));
@@ -68,12 +76,16 @@ fn run(next: &AtomicU64, stop: &AtomicBool, end: Instant) -> Result<Tally, Strin
         for at in 0..TEXTS {
             checked = checked.and_then(|()| samples.feed(seed, at));
         }
+        for at in 0..TOKENS {
+            checked =
+                checked.and_then(|()| embed::check::mutation((seed, at), &judges, &good_tokens, &mut tokens));
+        }
         if checked.is_err() {
             stop.store(true, Ordering::Relaxed);
         }
         checked?;
         if stop.load(Ordering::Relaxed) || Instant::now() >= end {
-            return Ok(tally);
+            return Ok((tally, tokens));
         }
     }
 }

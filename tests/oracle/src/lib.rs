@@ -1,6 +1,7 @@
 //! What a share lets its viewers see, decided a second time: [`rules`] from the documented rules alone, on plain
 //! JSON. [`generate`] makes shares and requests, most of them near misses, and [`check`] compares what the policy
-//! function decides with what the rules say. The tests run a fixed million of these, `cargo xtask fuzz` new ones.
+//! function decides with what the rules say. The tests run a fixed million of these, `cargo xtask fuzz` new ones. [`embed`] does
+//! the same for embed tokens.
 
 #![expect(
     clippy::expect_used,
@@ -10,6 +11,7 @@
 
 pub mod check;
 pub mod corpus;
+pub mod embed;
 pub mod generate;
 pub mod parsers;
 pub mod rules;

@@ -83,7 +83,7 @@ impl Claims {
     /// Reads what a signed token says. `None` for whatever is not as documented, whenever it may live.
     pub fn read(payload: &[u8], (organization, key_generation): (Uuid, u64)) -> Option<Embed> {
         // Read twice: once for what must not be there twice, once by the reader that records are read by, which is in the Worker anyway.
-        crate::json::parse_object(payload).ok()?;
+        let object = crate::json::parse_object(payload).ok()?;
         let claims: Self = serde_json::from_slice(payload).ok()?;
         let life = claims.exp.checked_sub(claims.iat)?;
         let seconds = [Some(claims.iat), Some(claims.exp), claims.nbf];
@@ -101,7 +101,8 @@ impl Claims {
             && claims.fixed_params.len() <= MAX_PARAMETERS
             && claims.fixed_params.keys().all(|name| is_name(name))
             && claims.policies.len() <= MAX_FILTERS
-            && claims.origins.len() <= MAX_ORIGINS;
+            && claims.origins.len() <= MAX_ORIGINS
+            && is_plain(&object);
         if !fits {
             return None;
         }
@@ -124,6 +125,18 @@ impl Claims {
             },
         })
     }
+}
+
+/// Is each object written as one, and each name of a choice as a text? Derived readers take a list for an object, and an object for
+/// such a name.
+fn is_plain(claims: &Map<String, Value>) -> bool {
+    let names = |object: &Value, names: &[&str]| {
+        let is_text = |name: &&str| object.get(*name).is_none_or(Value::is_string);
+        object.is_object() && names.iter().all(is_text)
+    };
+    let policies = claims.get("policies").and_then(Value::as_array);
+    claims.get("ui").is_none_or(|look| names(look, &["theme"]))
+        && policies.into_iter().flatten().all(|policy| names(policy, &["filter_kind", "mode"]))
 }
 
 /// Lower case with hyphens, as everywhere in the API: one name, one spelling.
@@ -247,6 +260,13 @@ mod tests {
             with("origins", json!("https://a.com")),
             with("ui", json!({"theme": "blue"})),
             with("ui", json!({"hide": true})),
+            with("ui", json!([])),
+            with("ui", json!([true, true, "dark"])),
+            with("ui", json!({"theme": {"dark": null}})),
+            with("policies", json!([["a", "text", "open"]])),
+            with("policies", json!([{"filter_slug": "a", "filter_kind": "text", "mode": {"open": null}}])),
+            with("policies", json!([{"filter_slug": "a", "filter_kind": {"text": null}, "mode": "open"}])),
+            with("fixed_params", json!({"a": {"$serde_json::private::RawValue": "1"}})),
         ];
         for claims in flawed {
             assert_eq!(read(&claims), None, "{claims}");
