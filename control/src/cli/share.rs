@@ -88,7 +88,7 @@ pub(super) struct CreateArgs {
     /// Read a password from standard input, one line: viewers must give it.
     #[arg(long)]
     password_stdin: bool,
-    /// A site that may frame the page while nothing protects it, such as https://blog.example.com; `*` for any. Repeatable.
+    /// A site that may frame the page while nothing protects it, such as `https://blog.example.com`; `*` for any. Repeatable.
     #[arg(long = "allowed-origin", value_name = "ORIGIN")]
     allowed_origins: Vec<String>,
     #[command(flatten)]

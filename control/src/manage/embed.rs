@@ -33,9 +33,9 @@ pub(crate) async fn mint(
     let mut session = service.store.read().await?;
     let opened = store::dashboard::find(&mut session, organization, dashboard).await?;
     let (granted, life) = input.check(&share::filters(&opened))?;
-    let live = live(&mut session, organization, dashboard).await?;
+    let on = in_force(&mut session, organization, dashboard).await?;
     let keys = store::embed::keys(&mut session, organization).await?;
-    let told = match &live {
+    let told = match &on {
         None => false,
         Some(_) => store::embed::pending_of(&mut session, dashboard).await?.is_empty(),
     };
@@ -46,7 +46,7 @@ pub(crate) async fn mint(
         organization,
         key_generation: key.generation,
         dashboard,
-        generation: live.as_ref().map_or(1, |embed| embed.generation),
+        generation: on.as_ref().map_or(1, |embed| embed.generation),
         id: Uuid::now_v7().to_string(),
         issued_at,
         // As long from now as was asked, if a token may live so long.
@@ -62,10 +62,10 @@ pub(crate) async fn mint(
     let mut token = make(&embed)?;
     let mut pending = false;
     if !told {
-        let Some(on) = turn_on(service, actor, dashboard).await? else {
+        let Some(turned) = turn_on(service, actor, dashboard).await? else {
             return Err(Error::Unavailable(format!("embed of {dashboard} was dead at the edge")));
         };
-        (embed.generation, pending) = on;
+        (embed.generation, pending) = turned;
         token = make(&embed)?;
     }
     let embed_url = format!("{}/embed/d/{}", service.public_url, token.expose());
@@ -244,7 +244,7 @@ async fn turn_on(service: &Service, actor: &Actor, dashboard: Uuid) -> Result<Op
     for _ in 0..2 {
         let (generation, pending) = turn_on_once(service, actor, dashboard).await?;
         let mut session = service.store.read().await?;
-        let embed = live(&mut session, actor.organization.id, dashboard).await?;
+        let embed = in_force(&mut session, actor.organization.id, dashboard).await?;
         if embed.is_some_and(|embed| embed.generation == generation) {
             return Ok(Some((generation, pending)));
         }
@@ -324,11 +324,11 @@ async fn describe(
 /// The embed in force, held until the session ends; the dashboard first, as everywhere.
 async fn lock(session: &mut Session, actor: &Actor, dashboard: Uuid) -> Result<Share> {
     store::dashboard::lock(session, actor.organization.id, dashboard).await?;
-    let embed = live(session, actor.organization.id, dashboard).await?.ok_or(Error::NotFound("embed"))?;
+    let embed = in_force(session, actor.organization.id, dashboard).await?.ok_or(Error::NotFound("embed"))?;
     store::share::lock(session, actor.organization.id, embed.id).await
 }
 
-async fn live(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Option<Share>> {
+async fn in_force(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Option<Share>> {
     let newest = store::embed::newest(session, organization, dashboard).await?;
     Ok(newest.filter(|embed| embed.state == State::Live))
 }

@@ -43,7 +43,7 @@ impl Origin {
 
     /// Is this the origin of a page, as its browser says it, or one below it? `null` never is.
     pub fn admits(&self, origin: &str) -> bool {
-        match self.0.split_once("*") {
+        match self.0.split_once('*') {
             None => self.0 == origin,
             Some((scheme, domain)) => origin
                 .strip_prefix(scheme)

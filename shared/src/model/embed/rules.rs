@@ -113,7 +113,7 @@ impl Granted {
         let allowed = names.iter().filter(is_allowed).count();
         let policy = self.policies.iter().enumerate().find(|(_, policy)| policy.filter_slug == filter.slug);
         let at_policy = |at: usize| format!("/share_filter_policies/{at}");
-        if (is_fixed && allowed > 0) || (allowed > 0 && allowed < names.len()) {
+        if allowed > 0 && (is_fixed || allowed < names.len()) {
             return Err(Flaw::new("/allowed_params", "must name both ends of a date range, or none"));
         }
         let (rule, pointer) = match (is_fixed, policy) {
