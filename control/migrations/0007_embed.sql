@@ -5,6 +5,9 @@ CREATE INDEX share_embed_by_organization ON share (organization_id) WHERE share_
 -- JSON: tokens of the current generation that were taken back alone, and until when that matters.
 ALTER TABLE share ADD COLUMN revoked_tokens TEXT NOT NULL DEFAULT '[]';
 
+-- JSON: sites that may frame the page of a link that nothing protects.
+ALTER TABLE share ADD COLUMN frame_origins TEXT NOT NULL DEFAULT '[]';
+
 -- Keys that sign embed tokens, by number: they are derived from the root key, so none is stored.
 CREATE TABLE embed_key (
     organization_id TEXT NOT NULL REFERENCES organization (id),

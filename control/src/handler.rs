@@ -173,6 +173,14 @@ fn once(ring: &KeyRing, parts: &Parts, body: &[u8]) -> Result<Option<Once>> {
     Ok(Some(Once { key: key.to_owned(), digests }))
 }
 
+/// A repeated call does more than the first here: better no key than one that does not keep it from that.
+fn refuse_once(once: Option<&Once>) -> Result<()> {
+    match once {
+        Some(_) => Err(Error::invalid("", "takes no Idempotency-Key")),
+        None => Ok(()),
+    }
+}
+
 /// Reads `If-Match: "<version>"`; `*` means any.
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };

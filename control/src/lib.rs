@@ -25,6 +25,7 @@ pub mod service;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod wizard;
 
 use axum::Router;
 use clock::Clock;

@@ -28,7 +28,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     ),
     paths(
         public::resolve, public::unlock, public::execute, public::options,
-        public::info, public::embed_execute, public::embed_options
+        public::info, public::embed_execute, public::embed_options, public::oembed
     ),
     components(schemas(ErrorOut<'static>)),
     modifiers(&Security)

@@ -8,8 +8,9 @@ use crate::clock::Clock;
 use crate::random;
 use crate::store::outbox::Claimed;
 use crate::store::{Session, Store, audit, outbox, share};
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, DATE};
+use http::{HeaderMap, StatusCode};
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::json;
 use shared::call::{SIGNATURE_HEADER, sign};
 use shared::model::key::Key;
@@ -413,10 +414,19 @@ impl Inner {
             | StatusCode::INTERNAL_SERVER_ERROR) => {
                 return Err(NotSent::Refused(format!("status {}", status.as_u16())));
             }
-            status => return Err(NotSent::Unreachable(format!("status {}", status.as_u16()))),
+            status => {
+                // A signature of the wrong time is refused without a word, and nothing of that answer is signed. For an
+                // alarm its date will do.
+                if status == StatusCode::NOT_FOUND
+                    && let Some(edge) = dated(answer.headers())
+                {
+                    observe_skew(edge, (begun, self.clock.now()));
+                }
+                return Err(NotSent::Unreachable(format!("status {}", status.as_u16())));
+            }
         }
         let pushed: Pushed = answer.json().await.map_err(unreachable)?;
-        observe_skew(pushed.at, (begun, self.clock.now()));
+        observe_skew((pushed.at, pushed.at), (begun, self.clock.now()));
         Ok(pushed.receipts)
     }
 
@@ -532,10 +542,17 @@ fn jittered(whole: u64) -> Result<Duration> {
     Ok(Duration::from_millis(whole - jitter))
 }
 
-/// How far the edge's clock is from ours, told in the middle of a call.
-fn observe_skew(edge: Millis, (begun, ended): (Millis, Millis)) {
-    let ahead = edge.since(ended);
-    let skew = ahead.max(begun.since(edge));
+/// The second within which an answer says that it was made.
+fn dated(headers: &HeaderMap) -> Option<(Millis, Millis)> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let second = Millis(DateTimeParser::new().parse_timestamp(date).ok()?.as_millisecond());
+    Some((second, second.plus(Duration::from_millis(999))))
+}
+
+/// How far the edge's clock is from ours at least, as it showed something between two instants in the middle of a call.
+fn observe_skew((earliest, latest): (Millis, Millis), (begun, ended): (Millis, Millis)) {
+    let ahead = earliest.since(ended);
+    let skew = ahead.max(begun.since(latest));
     metrics::gauge!("postern_edge_clock_skew_seconds").set(skew.as_secs_f64());
     if skew > SKEW_ALARM {
         tracing::error!(

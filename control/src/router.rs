@@ -6,6 +6,7 @@ use crate::handler::{
 use crate::observe;
 use crate::openapi::Document;
 use crate::service::Service;
+use crate::wizard;
 use axum::Router;
 use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
@@ -59,6 +60,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .layer(map_response(allow_own_scripts));
     let routes = documented
         .merge(pages)
+        .merge(wizard::routes(&service.public_url))
         // Signed by the edge, and nobody else's business.
         .route(EXECUTE_PATH, post(internal::execute))
         .route(OPTIONS_PATH, post(internal::options))

@@ -18,10 +18,11 @@ pub(crate) mod usage;
 
 use shared::time::Millis;
 use shared::{Error, Result};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgSeverity};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::str::FromStr;
 use std::time::Duration;
 use uuid::Uuid;
@@ -103,8 +104,12 @@ impl Store {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(WAIT)
                 .foreign_keys(true);
-            let pool =
-                |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT);
+            let pool = |connections| {
+                SqlitePoolOptions::new()
+                    .max_connections(connections)
+                    .acquire_timeout(WAIT)
+                    .after_release(|connection, _| Box::pin(is_out_of_transaction(connection)))
+            };
             Pools::Sqlite {
                 write: pool(1).connect_with(options.clone()).await.map_err(fault)?,
                 read: pool(READERS).connect_with(options).await.map_err(fault)?,
@@ -220,6 +225,14 @@ impl Session {
     }
 }
 
+/// After some errors, of I/O above all, SQLite rolls back by itself. The ROLLBACK that sqlx sends then fails, and sqlx would
+/// believe for good that the transaction goes on, and begin no other on that connection. Such a connection is closed.
+async fn is_out_of_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // The rollback is only on its way; what is sent after it is answered after it.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 /// A database error in the domain's words: what trying again may cure is [`Error::Unavailable`].
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 pub(crate) fn fault(error: sqlx::Error) -> Error {
@@ -227,13 +240,24 @@ pub(crate) fn fault(error: sqlx::Error) -> Error {
     let transient = match &error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // A connection that breaks off while it is made looks like one that speaks something else.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| is_transient(&code)),
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| is_transient(&code)) || ends_connection(database.as_ref())
+        }
         _ => false,
     };
     if transient { Error::Unavailable(error.to_string()) } else { Error::Internal(error.to_string()) }
+}
+
+/// PostgreSQL gives up the connection, or does not let it begin: that is about no statement of ours, whatever the code says.
+fn ends_connection(error: &dyn DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 /// PostgreSQL: connection, resources, operator's orders, serialization, its own I/O, a standby, and locks that are not to
@@ -309,4 +333,29 @@ pub(crate) struct Listed<T> {
     pub(crate) total: u64,
     /// This page.
     pub(crate) records: Vec<T>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ends_by_itself_is_followed_by_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("postern.db").display());
+        let store = Store::connect(&url).await.unwrap();
+        store.migrate().await.unwrap();
+        for slug in ["a", "b"] {
+            let mut session = store.write().await.unwrap();
+            let insert =
+                "INSERT OR ROLLBACK INTO organization (id, slug, name, created_at) VALUES ($1, $1, 'A', 0)";
+            execute!(&mut session, insert, slug).unwrap();
+            // What a failed write to the disk does, too.
+            execute!(&mut session, insert, slug).unwrap_err();
+            drop(session);
+            let mut session = store.write().await.unwrap();
+            assert_eq!(execute!(&mut session, insert, slug).unwrap(), 1, "the first one was rolled back");
+            session.commit().await.unwrap();
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! set, against an edge that checks signatures and does as it is told.
 
 mod bulk;
+mod clocks;
 mod content;
 mod credentials;
 mod data_plane;

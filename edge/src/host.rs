@@ -4,6 +4,7 @@ use crate::env::{Counters, Edge};
 use crate::runtime::{self, Context, ControlAnswer, ControlCall};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use shared::app::memory::ResultKey;
 use shared::app::port::{Host, Lease, NoRows, Rows, Unreachable};
 use shared::call::{
     self, DataCall, EXECUTE_PATH, Healed, OPTIONS_PATH, OptionsFound, RECORD_PATH, RecordCall,
@@ -113,13 +114,13 @@ impl Host for Port {
         runtime::sleep(duration).await;
     }
 
-    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
-        let answer = self.data_plane(EXECUTE_PATH, call).await?;
+    async fn execute(&self, flight: &ResultKey, call: &DataCall) -> Result<Rows, NoRows> {
+        let answer = self.data_plane(EXECUTE_PATH, flight, call).await?;
         Ok(Rows { json: answer.bytes(), cacheable: answer.cacheable() })
     }
 
-    async fn options(&self, call: &DataCall) -> Result<OptionsFound, NoRows> {
-        let answer = self.data_plane(OPTIONS_PATH, call).await?;
+    async fn options(&self, flight: &ResultKey, call: &DataCall) -> Result<OptionsFound, NoRows> {
+        let answer = self.data_plane(OPTIONS_PATH, flight, call).await?;
         parse(&answer.bytes()).map_err(NoRows::Unreachable)
     }
 }
@@ -137,13 +138,18 @@ impl Port {
             .map_err(|error| unreachable("gate", &error))
     }
 
-    async fn data_plane(&self, path: &str, call: &DataCall) -> Result<ControlAnswer, NoRows> {
+    async fn data_plane(
+        &self,
+        path: &str,
+        flight: &ResultKey,
+        call: &DataCall,
+    ) -> Result<ControlAnswer, NoRows> {
         Counters::add(&self.edge.counters.origin_calls);
         let body =
             serde_json::to_vec(call).map_err(|error| NoRows::Unreachable(Unreachable(error.to_string())))?;
         let signature = call::sign(&self.edge.ring.current.origin, "POST", path, &body, runtime::now());
         let url = format!("{}{path}", self.edge.control_url);
-        let flight = format!("{path} {}", String::from_utf8_lossy(&body));
+        let flight = hex::encode(flight);
         let call = ControlCall { limit_ms: CONTROL_LIMIT_MS, url: &url, signature: &signature, body: &body };
         let answer = call
             .join(&self.context, &flight)

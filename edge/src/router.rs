@@ -54,6 +54,7 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
         ["embed", "d", token] => runtime::run(page::embed(visit, (*token).to_owned())),
         ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
         ["api", "v1", ..] => runtime::run(manage::forward(visit)),
+        ["oembed"] => runtime::run(page::oembed(visit)),
         ["api" | "v1", ..] => Reply::error(&Error::NotFound("path"), &visit.request_id).send(),
         ["internal", ..] if path == PUSH_PATH => runtime::run(internal::changes(visit)),
         ["internal", "trap"] => runtime::run(internal::trap(visit)),

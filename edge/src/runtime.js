@@ -113,7 +113,8 @@ const flights = new Map();
  * A signed call to the control plane; equal calls at the same time are one (`flight` names them).
  * Whoever began it may go away, so its work is kept alive by `waitUntil`; the others wait on a promise of
  * their own, which the runtime settles in their own request's context. A flight that was lost all the
- * same (`limit` ms) holds nobody up.
+ * same (`limit` ms) holds nobody up. That whoever began it may see nothing (410) says nothing of the others, whose
+ * embed tokens are their own: they ask by themselves.
  */
 export function callControl(context, flight, limit, url, signature, body) {
   const now = Date.now();
@@ -122,7 +123,8 @@ export function callControl(context, flight, limit, url, signature, body) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the shared call was lost")), limit);
       const done = (settle) => (value) => { clearTimeout(timer); settle(value); };
-      underway.call.then(done(resolve), done(reject));
+      const own = (answer) => (answer.status === 410 ? post(url, signature, body, limit) : answer);
+      underway.call.then(own).then(done(resolve), done(reject));
     });
   }
   const entry = { since: now, call: undefined };

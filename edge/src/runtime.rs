@@ -121,6 +121,11 @@ impl Head {
         Self { method, given_ids, path_at: path_at.unwrap_or(url.len()).min(query_at), query_at, url }
     }
 
+    /// Scheme and host, as the caller sees them.
+    pub fn origin(&self) -> &str {
+        self.url.get(..self.path_at).unwrap_or_default()
+    }
+
     /// The path, percent-encoded as it came, dot segments resolved by the platform.
     pub fn path(&self) -> &str {
         self.url.get(self.path_at..self.query_at).unwrap_or_default()

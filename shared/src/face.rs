@@ -2,6 +2,7 @@
 //! status codes exist nowhere else. Dialects never import one another.
 
 pub mod dashboard;
+pub mod oembed;
 pub mod page;
 
 use std::borrow::Cow;

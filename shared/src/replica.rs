@@ -3,6 +3,7 @@
 
 use crate::model::dashboard::View;
 use crate::model::embed::Terms;
+use crate::model::origin::Origin;
 use crate::model::policy::Rules;
 use crate::model::protection::Protection;
 use crate::model::share::ShareType;
@@ -90,6 +91,9 @@ pub struct ShareView {
     pub not_before: Option<Millis>,
     /// Dead from this instant on.
     pub expires_at: Option<Millis>,
+    /// Sites that may frame its page; none when it is protected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frame_origins: Vec<Origin>,
 }
 
 /// What a token opens.
@@ -302,6 +306,7 @@ pub(crate) mod tests {
                     generation: 1,
                     not_before: None,
                     expires_at: None,
+                    frame_origins: Vec::new(),
                 },
                 protection: Protection::default(),
                 rules: Rules::default(),

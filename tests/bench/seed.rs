@@ -157,6 +157,7 @@ fn record(number: u128, protection: Protection) -> Record {
         generation: 1,
         not_before: None,
         expires_at: None,
+        frame_origins: Vec::new(),
     };
     let live = Live { organization, share, protection, rules: Rules::default(), embed: None, target };
     Record { schema: SCHEMA, revision: 1, live: Some(live), closed: false }

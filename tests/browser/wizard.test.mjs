@@ -133,7 +133,7 @@ test("the code works where it is pasted, until its token is revoked", async () =
     const info = () => fetch(`${env("EDGE_URL")}/api/embed/d/self/info`, { headers: { authorization: `Bearer ${token}` } });
     assert.equal((await info()).status, 200);
     await page.click("#revoke");
-    await page.waitForSelector("text=Revoked");
+    await page.waitForFunction(() => document.querySelector("#revoke").textContent === "Revoked");
     assert.equal((await info()).status, 401);
   });
   await host.close();

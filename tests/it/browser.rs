@@ -1,12 +1,13 @@
 //! The pages, in a real browser: `tests/browser/*.test.mjs` under Node's test runner.
 
 use crate::share::Share;
+use crate::tenant::Tenant;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use tests::Stack;
 
-crate::tests![the_share_page, the_page_before_a_protected_share];
+crate::tests![the_share_page, the_page_before_a_protected_share, the_page_of_an_embed, the_wizard_for_embeds];
 
 fn the_share_page(stack: &Stack) {
     let share = Share::create(stack);
@@ -50,6 +51,23 @@ fn the_page_before_a_protected_share(stack: &Stack) {
     );
 }
 
+fn the_page_of_an_embed(stack: &Stack) {
+    let tenant = Tenant::create(stack);
+    let key = tenant.embed_key();
+    run(stack, "embed.test.mjs", &embedding(&tenant, &key));
+}
+
+fn the_wizard_for_embeds(stack: &Stack) {
+    let tenant = Tenant::create(stack);
+    let key = tenant.embed_key();
+    run(stack, "wizard.test.mjs", &embedding(&tenant, &key));
+}
+
+/// What tests of embeds are told: an organization of their own.
+fn embedding<'a>(tenant: &'a Tenant, (kid, key): &'a (String, String)) -> [(&'static str, &'a str); 4] {
+    [("API_KEY", &tenant.key), ("DASHBOARD_ID", &tenant.dashboard), ("EMBED_KID", kid), ("EMBED_KEY", key)]
+}
+
 /// Runs a file of browser tests, which know the installation and what they are told here.
 fn run(stack: &Stack, file: &str, told: &[(&str, &str)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
@@ -57,7 +75,7 @@ fn run(stack: &Stack, file: &str, told: &[(&str, &str)]) {
         std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`"))
     };
     let output = Command::new(program("NODE_BIN"))
-        .args(["--test", "--test-reporter=spec", file])
+        .args(["--test", "--test-reporter=spec", "--test-timeout=60000", file])
         .current_dir(folder)
         .env("CHROMIUM_BIN", program("CHROMIUM_BIN"))
         .env("EDGE_URL", stack.described("edge_url"))

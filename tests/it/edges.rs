@@ -1,9 +1,13 @@
 //! The Worker in three locations over a KV that misbehaves (see [`tests::edges`]).
 
+mod late;
+mod schema;
+
 use kv_sim::Faults;
 use serde_json::{Value, json};
 use shared::model::key::KeyRing;
 use shared::model::token::locate;
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::control::Control;
@@ -13,6 +17,9 @@ use tests::{Database, Reply, lost, stale};
 
 crate::own_tests![
     links_survive_what_fails,
+    schema::a_record_of_a_newer_build_closes_its_link,
+    late::writes_that_arrive_too_late_are_written_over,
+    late::a_write_of_a_gate_that_died_is_written_over,
     no_answer_is_stale_after_a_change,
     nothing_is_lost_or_revived_on_sqlite,
     nothing_is_lost_or_revived_on_postgres,
@@ -29,6 +36,9 @@ fn no_answer_is_stale_after_a_change() {
     let report = stale::run(CHANGES, 1).expect("the trial runs");
     println!("{report:#?}");
     assert!(report.changed() >= CHANGES, "{} changes", report.changed());
+    for kind in ["embed token", "embed generation", "embed key"] {
+        assert!(report.changes.contains_key(kind), "{kind}: {:?}", report.changes);
+    }
     assert_eq!(report.stale, [""; 0]);
     assert_eq!(report.refused, [""; 0]);
 }
@@ -46,12 +56,25 @@ fn nothing_is_lost_or_revived(database: Database) {
         let trials: Vec<_> = (0..TRIALS)
             .map(|trial| scope.spawn(move || lost::run(database, ROUNDS / TRIALS, 50 * trial as u64)))
             .collect();
+        let mut calls: BTreeMap<String, usize> = BTreeMap::new();
         for trial in trials {
             let report = trial.join().expect("no panic").expect("the trial runs");
             println!("{database:?}: {report:#?}");
             assert_eq!(report.revived, [""; 0]);
             assert!(report.struck * 2 > ROUNDS / TRIALS, "few faults struck: {report:?}");
+            assert_eq!(
+                database == Database::Postgres,
+                report.panics > 0,
+                "PostgreSQL's own disk: {report:?}"
+            );
+            for (fault, struck) in report.struck_by.iter().filter(|(fault, _)| fault.contains("Call(")) {
+                *calls.entry(fault.split(',').next().unwrap().to_owned()).or_default() += struck;
+            }
         }
+        assert!(
+            calls.len() > 1 && calls.values().all(|struck| *struck > 0),
+            "no such call is made: {calls:?}"
+        );
     });
 }
 
@@ -64,10 +87,14 @@ struct World {
 
 impl World {
     fn start() -> Self {
+        Self::start_at(3, Weather::TIME_OUT)
+    }
+
+    /// So many locations, and how long they wait for KV when it times out.
+    fn start_at(locations: usize, time_out: Duration) -> Self {
         let port = free_port().unwrap();
-        let faults = Faults { longest_delay: Duration::ZERO, ..Faults::none() };
-        let weather = Weather { rate: 1.0, faults, seed: 7 };
-        let edges = Edges::start(3, &Control::url(&port), weather).unwrap();
+        let weather = Weather { rate: 1.0, faults: calm(), time_out, seed: 7 };
+        let edges = Edges::start(locations, &Control::url(&port), weather).unwrap();
         let control = Control::start(&edges.url(0), port, None).unwrap();
         let dashboard = control.dashboard().unwrap();
         Self { edges, control, dashboard }
@@ -89,6 +116,11 @@ impl World {
     fn execute(&self, location: usize, share: &Share, rule: u64) -> Reply {
         self.edges.at(location).post(&share.path("execute"), &json!({ "parameters": { "rule": rule } }))
     }
+}
+
+/// A KV in which nothing fails, and nothing is late.
+fn calm() -> Faults {
+    Faults { longest_delay: Duration::ZERO, ..Faults::none() }
 }
 
 struct Share {

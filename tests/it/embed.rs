@@ -2,7 +2,7 @@
 
 use crate::share::{Share, rows};
 use crate::tenant::Tenant;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::model::embed::token::{sign, verify};
 use shared::model::embed::{Embed as Content, Granted};
 use shared::model::key::KeyRing;
@@ -24,6 +24,7 @@ crate::tests![
     a_deleted_dashboard_ends_its_tokens,
     a_token_that_fits_no_more_closes,
     links_and_embeds_are_two_things,
+    sites_show_a_link_that_nothing_protects,
     whoever_asks_wrongly_is_told_the_same_with_any_token,
 ];
 
@@ -116,7 +117,7 @@ fn a_token_shows_what_it_grants(stack: &Stack) {
     assert_eq!(slugs, ["weather", "period"]);
     assert_eq!(info["embed"]["allowed_origins"], json!(["https://shop.example.com"]));
     assert_eq!((&info["embed"]["hide_header"], &info["embed"]["theme"]), (&json!(true), &json!("dark")));
-    assert!(!info.to_string().contains("Seattle"), "{info}");
+    assert!(!info["filters"].to_string().contains("Seattle"), "{info}");
 
     assert_eq!(days(embed.execute(&json!({}))), 1461);
     assert_eq!(days(embed.execute(&json!({"period_start": "2015-01-01", "period_end": "2015-12-31"}))), 365);
@@ -348,17 +349,18 @@ fn tokens_of_a_dashboard_die_together(stack: &Stack) {
     }
     let rotate = format!("{}/rotate", embed_path(&tenant.dashboard));
     let rotated = promptly("a rotation", || tenant.admin.post(&rotate, &json!({}))).expect(200).json();
-    assert_eq!((&rotated["generation"], &rotated["effective"]), (&json!(2), &json!("live")));
+    let generation = rotated["generation"].as_u64().expect("a number");
+    assert_eq!(rotated["effective"], "live");
     one.is_dead();
     two.is_dead();
     other.use_it();
     let next = Embed::mint(stack, &tenant, &json!({}));
     next.use_it();
-    self_signed(stack, &tenant, |content| content.generation = 2).use_it();
+    self_signed(stack, &tenant, |content| content.generation = generation).use_it();
     promptly("an end", || tenant.admin.delete(&embed_path(&tenant.dashboard))).expect(200);
     next.is_dead();
-    self_signed(stack, &tenant, |content| content.generation = 2).is_dead();
-    self_signed(stack, &tenant, |content| content.generation = 3).is_dead();
+    self_signed(stack, &tenant, |content| content.generation = generation).is_dead();
+    self_signed(stack, &tenant, |content| content.generation = generation + 1).is_dead();
     other.use_it();
     let later = Embed::mint(stack, &tenant, &json!({}));
     later.use_it();
@@ -395,9 +397,10 @@ fn tokens_of_a_key_die_together(stack: &Stack) {
     let shown = tenant.admin.get(&format!("/api/v1/embed/keys/{}", new.kid)).expect(200).json();
     let ring = KeyRing { current: stack.keys(), previous: None };
     let content = verify(&ring, &new.token).expect("a token");
-    assert_eq!(shown["key"], stack.keys().embed_key(content.organization, 2).expose());
+    let number = content.key_generation;
+    assert_eq!(shown["key"], stack.keys().embed_key(content.organization, number).expose());
     for embed in
-        [&old, &old_elsewhere, &new, &self_signed(stack, &tenant, |content| content.key_generation = 2)]
+        [&old, &old_elsewhere, &new, &self_signed(stack, &tenant, |content| content.key_generation = number)]
     {
         embed.use_it();
     }
@@ -431,9 +434,9 @@ fn a_token_that_fits_no_more_closes(stack: &Stack) {
     embed.use_it();
     // Seattle was to be all that is seen; now nobody knows what that filter is.
     tenant.redefine(|definition| {
-        let text = definition.to_string().replace("\"location\"", "\"city\"").replace(":location", ":city");
-        let renamed: Map<String, Value> = serde_json::from_str(&text).unwrap();
-        *definition = Value::Object(renamed);
+        definition["filters"][0]["slug"] = json!("city");
+        let text = definition.to_string().replace(":location", ":city");
+        *definition = serde_json::from_str(&text).unwrap();
     });
     let refused = embed.execute(&json!({})).expect_error(400, "SHARE_FILTER_POLICY_VIOLATION");
     assert_eq!(refused["filter_slug"], "");
@@ -459,6 +462,58 @@ fn links_and_embeds_are_two_things(stack: &Stack) {
         let listed = tenant.admin.get("/api/v1/dashboard-shares").expect(200).json();
         (listed["records"][0]["open_count"] != 0).then_some(())
     });
+}
+
+fn sites_show_a_link_that_nothing_protects(stack: &Stack) {
+    let edge = stack.edge();
+    let origin = stack.described("edge_url").to_owned();
+    let ask = |token: &str, more: &str| edge.get(&format!("/oembed?url={origin}/share/{token}{more}"));
+    let plain = Share::create(stack);
+    let page = plain.page().expect(200);
+    assert_eq!(ancestors(&page), "'none'");
+    let href = page
+        .text()
+        .split("application/json+oembed\" href=\"")
+        .nth(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned());
+    let href = href.expect("a discovery link").replace("&#38;", "&");
+    let found = edge.get(href.strip_prefix(&origin).expect("our own")).expect(200);
+    assert_eq!(found.header("access-control-allow-origin"), "*");
+    assert_eq!((&found.json()["type"], &found.json()["provider_url"]), (&json!("link"), &json!(origin)));
+
+    let framed = Share::create_with(stack, json!({ "allowed_origins": ["https://blog.example.com"] }));
+    assert_eq!(ancestors(&framed.page().expect(200)), "https://blog.example.com");
+    let rich = ask(&framed.token, "&maxwidth=500").expect(200).json();
+    assert_eq!(
+        (&rich["type"], &rich["width"], &rich["version"]),
+        (&json!("rich"), &json!(500), &json!("1.0"))
+    );
+    assert!(rich["html"].as_str().unwrap().contains(&format!("{origin}/share/{}", framed.token)));
+    let any = json!({ "allowed_origins": ["*"] });
+    stack.admin().patch(&framed.managed(), &any).expect(200);
+    assert_eq!(ancestors(&framed.page().expect(200)), "*");
+    stack
+        .admin()
+        .patch(&framed.managed(), &json!({ "allowed_origins": ["*", "x"] }))
+        .expect_error(422, "VALIDATION_ERROR");
+
+    // What is protected is framed by nobody and told of to nobody.
+    stack
+        .admin()
+        .put(&format!("{}/password", framed.managed()), &json!({ "password": "open sesame" }))
+        .expect(200);
+    assert_eq!(ancestors(&framed.page().expect(200)), "'none'");
+    ask(&framed.token, "").expect_error(401, "AUTH_REQUIRED");
+    let locked = framed.page();
+    assert!(!locked.text().contains("oembed"), "{}", locked.text());
+
+    stack.admin().delete(&plain.managed()).expect(200);
+    ask(&plain.token, "").expect_error(404, "NOT_FOUND");
+    ask("shr_0", "").expect_error(404, "NOT_FOUND");
+    edge.get("/oembed?url=https://evil.example/share/x").expect_error(404, "NOT_FOUND");
+    edge.get("/oembed").expect_error(422, "VALIDATION_ERROR");
+    ask("shr_0", "&maxwidth=x").expect_error(422, "VALIDATION_ERROR");
+    ask("shr_0", "&format=xml").expect(501);
 }
 
 fn whoever_asks_wrongly_is_told_the_same_with_any_token(stack: &Stack) {

@@ -146,7 +146,7 @@ macro_rules! tests {
 /// The same of tests that start what they need.
 #[macro_export]
 macro_rules! own_tests {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:path),+ $(,)?) => {
         pub const TESTS: &[(&str, $crate::Own)] = &[$((stringify!($name), $name)),+];
     };
 }

@@ -7,7 +7,7 @@ use tests::{Client, Stack};
 pub struct Tenant {
     pub admin: Client,
     pub id: String,
-    pub slug: String,
+    pub key: String,
     pub dashboard: String,
     definition: Value,
 }
@@ -29,7 +29,8 @@ impl Tenant {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let made: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).expect("a text").to_owned();
-        let admin = stack.control().with_key(&text("/key"));
+        let key = text("/key");
+        let admin = stack.control().with_key(&key);
         let source = json!({ "name": "Weather", "kind": "sqlite", "file": "weather.db" });
         let source = admin.post("/api/v1/data-sources", &source).expect(201).json();
         let mut definition: Value = serde_json::from_str(include_str!("../../xtask/demo/weather.json"))
@@ -37,7 +38,16 @@ impl Tenant {
         definition["data_source_id"] = source["id"].clone();
         let dashboard = admin.post("/api/v1/dashboards", &definition).expect(201).json();
         let dashboard = dashboard["id"].as_str().expect("an id").to_owned();
-        Self { admin, id: text("/organization/id"), slug, dashboard, definition }
+        Self { admin, id: text("/organization/id"), key, dashboard, definition }
+    }
+
+    /// Name and text of its first key for embed tokens.
+    #[track_caller]
+    pub fn embed_key(&self) -> (String, String) {
+        let keys = self.admin.get("/api/v1/embed/keys").expect(200).json();
+        let kid = keys["keys"][0]["kid"].as_str().expect("a key").to_owned();
+        let shown = self.admin.get(&format!("/api/v1/embed/keys/{kid}")).expect(200).json();
+        (kid, shown["key"].as_str().expect("the key").to_owned())
     }
 
     /// Another dashboard, as the first.

@@ -75,6 +75,17 @@ impl Control {
     /// # Panics
     /// When the control plane refuses.
     pub fn dashboard(&self) -> Result<String> {
+        self.dashboard_named("rules")
+    }
+
+    /// As [`Self::dashboard`], under a slug.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn dashboard_named(&self, slug: &str) -> Result<String> {
         fs::create_dir_all(self.folder.path().join("data"))?;
         rusqlite::Connection::open(self.folder.path().join("data/rules.db"))?
             .execute("CREATE TABLE IF NOT EXISTS rules (rule)", [])?;
@@ -82,7 +93,7 @@ impl Control {
         let source = json!({ "kind": "sqlite", "name": "Rules", "file": "rules.db" });
         let source = admin.post("/api/v1/data-sources", &source).expect(201).json()["id"].take();
         let dashboard = json!({
-            "slug": "rules", "title": "Rules", "data_source_id": source,
+            "slug": slug, "title": "Rules", "data_source_id": source,
             "filters": [{ "slug": "rule", "label": "Rule", "kind": "number" }],
             "widgets": [{ "id": "rule", "title": "Rule", "kind": "table", "sql": "SELECT :rule AS rule" }],
         });
@@ -189,6 +200,18 @@ impl Control {
         let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let id = child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).expect("a running process");
         kill(Pid::from_raw(id), signal).expect("the signal is sent");
+    }
+
+    /// Lets go of it whoever traces it, see [`Self::revive_under`]. Nothing when nobody does.
+    pub fn untrace(&self) {
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(id) = child.as_ref().map(Child::id) else { return };
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")?.trim().parse().ok());
+        if let Some(tracer @ 1..) = tracer {
+            // An error means that it is gone.
+            let _ = kill(Pid::from_raw(tracer), Signal::SIGTERM);
+        }
     }
 
     /// Another one on the same database, at a port of its own.

@@ -51,8 +51,15 @@ pub struct Weather {
     pub rate: f64,
     /// What goes wrong there.
     pub faults: Faults,
+    /// How long a caller waits, in real time, for a call that times out.
+    pub time_out: Duration,
     /// Of everything random in it.
     pub seed: u64,
+}
+
+impl Weather {
+    /// What callers wait unless told otherwise.
+    pub const TIME_OUT: Duration = Duration::from_millis(100);
 }
 
 impl Edges {
@@ -64,7 +71,8 @@ impl Edges {
         let folder = TempDir::with_prefix("postern-edges-")?;
         let kv =
             Arc::new(Kv::new(Core::new(locations, weather.faults, weather.seed), Clock::real(weather.rate)));
-        let server = Server::start(Arc::clone(&kv), Settings::default())?;
+        let settings = Settings { time_out: weather.time_out, ..Settings::default() };
+        let server = Server::start(Arc::clone(&kv), settings)?;
         let gates_port = free_port()?;
         let mut places = Vec::new();
         for location in 0..locations {
@@ -172,6 +180,27 @@ impl Edges {
         }
         *place.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
         Ok(())
+    }
+
+    /// The database of the gate of a record key, as it lies on the disk. Only while the first location does not run.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn gate_storage(&self, record_key: &str) -> Result<rusqlite::Connection> {
+        let objects = self.place(0).folder.join("objects/gates");
+        for file in fs::read_dir(&objects)? {
+            let file = file?.path();
+            if file.extension().is_none_or(|extension| extension != "sqlite") {
+                continue;
+            }
+            let storage = rusqlite::Connection::open(&file)?;
+            let held = storage.query_row("SELECT key FROM held", [], |row| row.get::<_, String>(0));
+            // workerd keeps a file of its own beside those of gates.
+            if held.is_ok_and(|held| held == record_key) {
+                return Ok(storage);
+            }
+        }
+        bail!("no gate of {record_key} in {}", objects.display())
     }
 
     /// What a location's process wrote.

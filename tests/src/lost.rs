@@ -7,8 +7,9 @@
 use crate::client::{Client, Reply};
 use crate::control::Control;
 use crate::edges::{Edges, ROOT_KEY, Weather};
+use crate::postgres::Server;
 use crate::signed;
-use crate::stack::{Database, free_port, own_database};
+use crate::stack::{Database, free_port};
 use crate::wire::{From, Pass, When, Wire};
 use anyhow::{Context, Result, bail, ensure};
 use database::Direct;
@@ -44,6 +45,10 @@ pub struct Report {
     pub rounds: BTreeMap<String, usize>,
     /// Rounds in which it broke indeed.
     pub struck: usize,
+    /// The same, by what was broken.
+    pub struck_by: BTreeMap<String, usize>,
+    /// Times that PostgreSQL itself gave up, and recovered.
+    pub panics: usize,
     /// Requests that were repeated.
     pub repeated: usize,
     /// Links that came back.
@@ -67,6 +72,8 @@ struct Trial {
     edge_wire: Wire,
     /// From the control plane to PostgreSQL.
     database_wire: Option<Wire>,
+    /// PostgreSQL.
+    server: Option<Arc<Server>>,
     direct: Direct,
     dashboard: String,
     shares: Vec<Known>,
@@ -87,30 +94,33 @@ pub fn run(database: Database, rounds: usize, seed: u64) -> Result<Report> {
     for round in 0..rounds {
         // Each of them in turn, at places that chance chooses.
         let fault = faults[(round + usize::try_from(seed)?) % faults.len()];
-        trial
-            .round(fault)
-            .with_context(|| format!("round {round}, {fault:?}\n{}", trial.control.log_end()))?;
+        trial.round(fault).with_context(|| format!("round {round}, {fault:?}\n{}", trial.log_end()))?;
     }
     if database == Database::Sqlite {
-        trial.restore_a_backup().with_context(|| format!("backup\n{}", trial.control.log_end()))?;
+        trial.restore_a_backup().with_context(|| format!("backup\n{}", trial.log_end()))?;
     }
-    trial.converge().with_context(|| trial.control.log_end())?;
+    trial.converge().with_context(|| trial.log_end())?;
+    if let Some(server) = &trial.server {
+        trial.report.panics = server.log().matches("PANIC:").count();
+    }
     Ok(trial.report)
 }
 
 impl Trial {
     fn start(database: Database, seed: u64) -> Result<Self> {
         let control_port = free_port()?;
-        let weather = Weather { rate: 10.0, faults: Faults::default(), seed };
+        let weather = Weather { rate: 10.0, faults: Faults::default(), time_out: Weather::TIME_OUT, seed };
         let edges = Edges::start(1, &Control::url(&control_port), weather)?;
         let edge_wire = Wire::to(edges.url(0).trim_start_matches("http://"))?;
-        let (url, database_wire) = match database {
-            Database::Sqlite => (None, None),
+        let (url, database_wire, server) = match database {
+            Database::Sqlite => (None, None, None),
             Database::Postgres => {
-                let url = own_database()?;
+                let server = Server::start()?;
+                let url = server.url();
                 let address = url.split(['@', '/']).nth(3).context("an address")?.to_owned();
                 let wire = Wire::to(&address)?;
-                (Some(url.replace(&address, &format!("127.0.0.1:{}", wire.port()))), Some(wire))
+                let url = url.replace(&address, &format!("127.0.0.1:{}", wire.port()));
+                (Some(url), Some(wire), Some(server))
             }
         };
         let control = Control::start(&Control::url(edge_wire.port()), control_port, url)?;
@@ -121,6 +131,7 @@ impl Trial {
             control: Arc::new(control),
             edge_wire,
             database_wire,
+            server,
             direct,
             dashboard,
             shares: Vec::new(),
@@ -135,10 +146,18 @@ impl Trial {
         Ok(trial)
     }
 
+    /// What control plane and PostgreSQL logged last.
+    fn log_end(&self) -> String {
+        let server = self.server.as_ref().map(|server| server.log()).unwrap_or_default();
+        let lines: Vec<&str> = server.lines().collect();
+        format!("{}\n{}", self.control.log_end(), lines[lines.len().saturating_sub(24)..].join("\n"))
+    }
+
     fn round(&mut self, fault: Fault) -> Result<()> {
         *self.report.rounds.entry(fault.name()).or_default() += 1;
         let struck = fault.strike(self)?;
         self.report.struck += usize::from(struck);
+        *self.report.struck_by.entry(fault.name()).or_default() += usize::from(struck);
         self.look()
     }
 
@@ -235,6 +254,9 @@ impl Trial {
             }
             ensure!(begun.elapsed() < PATIENCE, "{method} {path}: no answer in time: {sent:?}");
             self.report.repeated += 1;
+            if let Some(server) = &self.server {
+                server.revive()?;
+            }
             if self.control.has_ended() {
                 self.control.revive()?;
             }

@@ -4,11 +4,14 @@
 //! Every visitor notes, before it asks, what its link may show at least; every change raises that when its call has returned,
 //! and not before. So whatever is seen below it is a stale answer, whoever is to blame.
 
+mod embed;
+
 use crate::control::Control;
 use crate::edges::{Edges, Weather};
 use crate::stack::free_port;
 use crate::{Client, Reply};
 use anyhow::{Context, Result};
+use embed::Embeds;
 use fastrand::Rng;
 use kv_sim::Faults;
 use serde_json::{Value, json};
@@ -29,7 +32,10 @@ const VISITED: usize = 96;
 
 /// A token, and what its visitors may see from now on.
 struct Link {
-    token: String,
+    /// Path of its public calls.
+    path: String,
+    /// The call that tells what it opens.
+    opens: &'static str,
     /// The least rule.
     floor: AtomicU64,
     /// Nothing at all.
@@ -42,8 +48,13 @@ struct Link {
 
 impl Link {
     fn new(token: &str, rule: u64) -> Arc<Self> {
+        Self::of(format!("/api/v1/public/shares/{token}"), "resolve", rule)
+    }
+
+    fn of(path: String, opens: &'static str, rule: u64) -> Arc<Self> {
         Arc::new(Self {
-            token: token.to_owned(),
+            path,
+            opens,
             floor: AtomicU64::new(rule),
             dead: AtomicBool::new(false),
             locked: AtomicBool::new(false),
@@ -52,7 +63,15 @@ impl Link {
     }
 
     fn path(&self, verb: &str) -> String {
-        format!("/api/v1/public/shares/{}/{verb}", self.token)
+        format!("{}/{verb}", self.path)
+    }
+
+    /// The rule under which an answer was made. What opens an embed does not tell, so it is the one that there is.
+    fn rule(&self, reply: &Reply) -> Option<u64> {
+        match rule(reply) {
+            None if reply.status == 200 && self.opens == "info" => Some(self.floor.load(SeqCst)),
+            told => told,
+        }
     }
 }
 
@@ -102,7 +121,7 @@ pub fn run(changes: usize, seed: u64) -> Result<Report> {
     let edges = Edges::start(
         LOCATIONS,
         &Control::url(&port),
-        Weather { rate: 1.0, faults: Faults::default(), seed },
+        Weather { rate: 1.0, faults: Faults::default(), time_out: Weather::TIME_OUT, seed },
     )?;
     let control = Control::start(&edges.url(0), port, None)?;
     let dashboard = control.dashboard()?;
@@ -123,6 +142,7 @@ pub fn run(changes: usize, seed: u64) -> Result<Report> {
         }
         let owners: Vec<_> = (0..CHANGERS as u64)
             .map(|changer| scope.spawn(move || trial.change(&mut Rng::with_seed(seed.wrapping_add(changer)))))
+            .chain([scope.spawn(move || trial.embed(&mut Rng::with_seed(seed)))])
             .collect();
         let mut outcome = Ok(());
         for owner in owners {
@@ -168,7 +188,7 @@ impl Trial {
         let reply = if execute {
             client.post(&link.path("execute"), &json!({}))
         } else {
-            client.get(&link.path("resolve"))
+            client.get(&link.path(link.opens))
         };
         let unchanged = steady && !link.changing.load(SeqCst);
         // Its password may have been removed meanwhile.
@@ -181,7 +201,7 @@ impl Trial {
                 reply.text()
             )
         };
-        let seen = rule(&reply);
+        let seen = link.rule(&reply);
         self.report(|report| {
             *report.answers.entry(reply.status).or_default() += 1;
             if closed && reply.status == 200 {
@@ -220,6 +240,31 @@ impl Trial {
         links.push(Arc::clone(link));
     }
 
+    /// Lets no more visitors come.
+    fn withdraw(&self, link: &Arc<Link>) {
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|known| !Arc::ptr_eq(known, link));
+    }
+
+    /// One location does not know the link before its change, and may find in KV what was before it.
+    fn look_before(&self, link: &Link, rng: &mut Rng) {
+        let elsewhere = rng.usize(..LOCATIONS);
+        for location in (0..LOCATIONS).filter(|location| *location != elsewhere) {
+            self.look_from(location, link);
+        }
+    }
+
+    fn embed(&self, rng: &mut Rng) -> Result<()> {
+        let (admin, embeds) = (self.control.admin(), Embeds::create(self)?);
+        for turn in 0.. {
+            if self.report(|report| report.changed()) >= self.wanted {
+                break;
+            }
+            embeds.change(self, &admin, turn, rng)?;
+        }
+        Ok(())
+    }
+
     // --- Owners ---
 
     fn change(&self, rng: &mut Rng) -> Result<()> {
@@ -229,11 +274,7 @@ impl Trial {
             if self.report(|report| report.changed()) >= self.wanted / 2 {
                 self.edges.kv().clock().set_rate(20.0);
             }
-            // One location does not know the link before its first change, and may find in KV what was before it.
-            let elsewhere = rng.usize(..LOCATIONS);
-            for location in (0..LOCATIONS).filter(|location| *location != elsewhere) {
-                self.look_from(location, &owned.link);
-            }
+            self.look_before(&owned.link, rng);
             let link = Arc::clone(&owned.link);
             owned = match rng.u8(..6) {
                 0 => owned.revoke(self, &admin)?,

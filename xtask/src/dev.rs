@@ -172,6 +172,7 @@ fn print_urls(services: &state::Services, demo: &Demo, state: &State) {
     println!();
     println!("  Share link      {}", demo.share_url(&services.edge_url));
     println!("  Control plane   {}", services.control_url);
+    println!("  Embed wizard    {}/wizard/", services.control_url);
     println!("  API key         {}", demo.api_key);
     println!("  Logs            {}", state.logs().display());
     println!("  All of this     {}", state.description().display());

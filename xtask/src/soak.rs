@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::{
     dev, edge,
-    postgres::{Commits, Postgres},
+    postgres::Postgres,
     process,
     setup::{self, NpmPackages},
 };
@@ -27,20 +27,23 @@ pub(crate) struct Options {
 /// `cargo xtask soak`
 pub(crate) fn command(options: &Options) -> Result<()> {
     setup::strace()?;
-    Postgres::programs()?;
+    let programs = Postgres::programs()?;
     let tools = setup::edge_tools()?;
     edge::build(|| Ok(tools))?;
     dev::build_control()?;
-    let postgres = Postgres::start(Commits::Fast)?;
     let seed = match options.seed {
         Some(seed) => seed,
         None => getrandom::u32()?,
     };
-    process::progress(format!("{} changes and {} rounds: hours", options.changes, options.rounds));
+    // Before anything can go wrong, so that whatever does can be begun again from the same seed.
+    process::progress(format!(
+        "{} changes and {} rounds from seed {seed}: hours",
+        options.changes, options.rounds
+    ));
     let mut soak = process::cargo();
     soak.args(["run", "-p", "tests", "--bin", "soak", "--"])
         .args([options.changes.to_string(), options.rounds.to_string(), seed.to_string()])
-        .env("TEST_POSTGRES_URL", postgres.url())
+        .env("POSTGRES_BIN_DIR", programs)
         .env("POSTERN_BIN", dev::control_program()?)
         .env("POSTERN_EDGE_BUILD", edge::output())
         .env("WORKERD_BIN", NpmPackages::workerd());

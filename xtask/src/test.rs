@@ -15,8 +15,8 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let node = tools.npm.node.program().to_owned();
     let chromium = setup::chromium()?;
     setup::strace()?;
+    let programs = Postgres::programs()?;
     let python = setup::python()?;
-    Postgres::programs()?;
     edge::build(|| Ok(tools))?;
     dev::build_control()?;
     let postgres = Postgres::start(Commits::Fast)?;
@@ -36,6 +36,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
         .args(["test", "--no-fail-fast", "-p", "tests"])
         .args(filter)
         .env("TEST_POSTGRES_URL", postgres.url())
+        .env("POSTGRES_BIN_DIR", programs)
         .env("XTASK_BIN", std::env::current_exe()?)
         .env("POSTERN_BIN", dev::control_program()?)
         .env("POSTERN_EDGE_BUILD", edge::output())

@@ -88,6 +88,9 @@ pub(super) struct CreateArgs {
     /// Read a password from standard input, one line: viewers must give it.
     #[arg(long)]
     password_stdin: bool,
+    /// A site that may frame the page while nothing protects it, such as `https://blog.example.com`; `*` for any. Repeatable.
+    #[arg(long = "allowed-origin", value_name = "ORIGIN")]
+    allowed_origins: Vec<String>,
     #[command(flatten)]
     rules: RuleArgs,
 }
@@ -168,6 +171,7 @@ impl CreateArgs {
             expires_at: self.expires_at,
             max_access_count: self.max_access_count,
             password: if self.password_stdin { Some(password::from_stdin()?) } else { None },
+            allowed_origins: self.allowed_origins,
             share_filter_policies,
             default_mode,
         })

@@ -7,7 +7,6 @@ use crate::openapi::Failure;
 use crate::service::Service;
 use axum::extract::State;
 use axum::response::Response;
-use shared::Error;
 use shared::face::dashboard::manage::{BulkIn, BulkOut};
 use std::sync::Arc;
 
@@ -25,10 +24,7 @@ pub(crate) async fn run(
     caller: Caller<SharesWrite>,
     input: Input<BulkIn>,
 ) -> Result<Response, Rejection> {
-    if input.once.is_some() {
-        // Better none than one that does not keep a repeated rotation from making further links.
-        return Err(Error::invalid("", "takes no Idempotency-Key").into());
-    }
+    super::refuse_once(input.once.as_ref())?;
     let done = manage::run(&service, &caller.actor, &input.value).await?;
     Ok(changed(200, &done))
 }

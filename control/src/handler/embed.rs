@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 /// Make a token for an iframe. The first one of a dashboard turns embedding on.
 ///
-/// The token is a JWT, HS256; whoever holds the organization's embed key can make the same without this call.
+/// The token is a JWT, HS256; whoever holds the organization's embed key can make the same without this call. It is signed, not
+/// encrypted: whoever has it can read what it fixes. Takes no `Idempotency-Key`: no store holds a token that could be given again.
 #[utoipa::path(post, path = "/api/v1/embed/dashboards/{id}", tag = "embeds", operation_id = "createEmbedToken",
     params(("id" = uuid::Uuid, Path, description = "The dashboard")), request_body = EmbedIn,
     responses((status = 200, description = "The edge opens it.", body = EmbedOut),
@@ -29,6 +30,7 @@ pub(crate) async fn mint(
     Id(dashboard): Id,
     input: Input<EmbedIn>,
 ) -> Result<Response, Rejection> {
+    super::refuse_once(input.once.as_ref())?;
     Ok(changed(200, &manage::mint(&service, &caller.actor, dashboard, input.value).await?))
 }
 
@@ -54,8 +56,9 @@ pub(crate) async fn rotate(
     State(service): State<Arc<Service>>,
     caller: Caller<SharesWrite>,
     Id(dashboard): Id,
-    _nothing: Empty,
+    nothing: Empty,
 ) -> Result<Response, Rejection> {
+    super::refuse_once(nothing.once.as_ref())?;
     Ok(changed(200, &manage::rotate(&service, &caller.actor, dashboard).await?))
 }
 
@@ -124,8 +127,9 @@ pub(crate) async fn key(
 pub(crate) async fn add_key(
     State(service): State<Arc<Service>>,
     caller: Caller<OrganizationWrite>,
-    _nothing: Empty,
+    nothing: Empty,
 ) -> Result<Response, Rejection> {
+    super::refuse_once(nothing.once.as_ref())?;
     Ok(changed(201, &manage::add_key(&service, &caller.actor).await?))
 }
 

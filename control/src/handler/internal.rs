@@ -13,16 +13,21 @@ use http::{HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::to_raw_value;
-use shared::call::{CACHEABLE_HEADER, DataCall, Healed, RecordCall, SIGNATURE_HEADER, UsageReport, verify};
+use sha2::{Digest, Sha256};
+use shared::call::{
+    CACHEABLE_HEADER, DataCall, Healed, RecordCall, SIGNATURE_HEADER, UsageReport, WINDOW, verify,
+};
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::in_time;
 use shared::model::dashboard::{Definition, View};
+use shared::model::embed::Embed;
 use shared::model::embed::token::verify as verify_token;
 use shared::model::policy::{self, Rules};
-use shared::model::share::{ShareType, State as ShareState, Target};
+use shared::model::share::{Share, ShareType, State as ShareState, Target};
 use shared::model::token::RecordKey;
 use shared::{Error, Result};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Longest body of a call: a visitor's own, and what stands around it.
 const MAX_CALL_BYTES: usize = 2 * MAX_BODY_BYTES;
@@ -53,10 +58,10 @@ pub(crate) async fn execute(
     State(service): State<Arc<Service>>,
     Signed(call): Signed<DataCall>,
 ) -> Result<Response, Refusal> {
-    let Found { definition, source, view, rules } = find(&service, &call).await?;
+    let Found { definition, source, view, rules, place } = find(&service, &call).await?;
     let parameters = policy::apply(&view.filters, &rules, &call.parameters)?;
     let now = service.clock.now();
-    let executed = service.data.execute(call.share_id, &source, &definition, &parameters, now).await;
+    let executed = service.data.execute(place, &source, &definition, &parameters, now).await;
     let cacheable = executed.panels.iter().all(|panel| panel.error.is_none());
     let answer = Answer::json(200, &executed).with(CACHEABLE_HEADER, if cacheable { "1" } else { "0" });
     Ok(Reply(answer).into_response())
@@ -67,12 +72,11 @@ pub(crate) async fn options(
     State(service): State<Arc<Service>>,
     Signed(call): Signed<DataCall>,
 ) -> Result<Response, Refusal> {
-    let Found { definition, source, view, rules } = find(&service, &call).await?;
+    let Found { definition, source, view, rules, place } = find(&service, &call).await?;
     let parameters = policy::constraints(&view.filters, &rules)?;
     let slug = call.filter_slug.as_deref().unwrap_or_default();
     let search = call.search.as_deref();
-    let found =
-        service.data.options(call.share_id, &source, &definition, &parameters, (slug, search)).await?;
+    let found = service.data.options(place, &source, &definition, &parameters, (slug, search)).await?;
     Ok(Reply(Answer::json(200, &found)).into_response())
 }
 
@@ -105,6 +109,17 @@ struct Found {
     source: DataSource,
     view: View,
     rules: Rules,
+    /// Whose queries wait for one another: those of a link, or of the tokens of an embed that fix the same.
+    place: Uuid,
+}
+
+/// One customer's viewers must not wait for another's, though they look at one dashboard.
+fn place_of(share: &Share, embed: &Embed) -> Result<Uuid> {
+    let fixed = serde_json::to_vec(&(&embed.terms.fixed_params, &embed.terms.policies))
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    let digest = Sha256::new_with_prefix(share.id.as_bytes()).chain_update(fixed).finalize();
+    let (half, _) = digest.split_at(16);
+    Uuid::from_slice(half).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// Why there are no rows.
@@ -151,7 +166,11 @@ async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
             let embed = verify_token(&service.ring, token.expose()).ok_or(Refusal::Dead)?;
             let terms = store::embed::terms(&mut session, &share).await?;
             let own = (share.organization_id, dashboard, share.generation);
-            embed.in_force(own, &terms, service.clock.now()).map_err(|_| Refusal::Dead)?;
+            embed.stands(own, &terms).map_err(|_| Refusal::Dead)?;
+            // The edge has judged the time by its own clock; this one may differ as far as those of signed calls may.
+            if service.clock.now() >= embed.ends().plus(WINDOW) {
+                return Err(Refusal::Dead);
+            }
             Some(embed)
         }
         (ShareType::Link, Some(_)) | (ShareType::Embed, None) => return Err(Refusal::Dead),
@@ -162,9 +181,9 @@ async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
         store::data_source::find(&mut session, share.organization_id, definition.data_source_id).await?;
     drop(session);
     let view = definition.view(dashboard.id, dashboard.version);
-    let rules = match embed {
-        None => share.rules,
-        Some(embed) => embed.terms.fitting_rules(&view.filters)?,
+    let (rules, place) = match embed {
+        None => (share.rules, share.id),
+        Some(embed) => (embed.terms.fitting_rules(&view.filters)?, place_of(&share, &embed)?),
     };
-    Ok(Found { definition, source, view, rules })
+    Ok(Found { definition, source, view, rules, place })
 }

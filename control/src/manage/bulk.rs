@@ -8,7 +8,7 @@ use crate::store::{self, Page, Session, outbox};
 use shared::face::dashboard::manage::{
     BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES, ShareFilter, ShareOut,
 };
-use shared::model::share::{State, Target};
+use shared::model::share::{ShareType, State, Target};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::cmp::Reverse;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 /// before: whoever repeats it because it was pending is not told otherwise too early.
 pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Result<Done<BulkOut>> {
     input.check()?;
+    let input = &of_links(input);
     let now = service.clock.now();
     if input.dry_run {
         let mut session = service.store.read().await?;
@@ -57,6 +58,15 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
     let pending = !late.is_empty();
     let body = answer(service, &changed, (changed.len(), pending), service.clock.now());
     Ok(Done { body: BulkOut { matched: found.len() as u64, ..body }, pending, replayed: false })
+}
+
+/// Embeds are changed only by name: all tokens that back ends have made would die of what was meant for links.
+fn of_links(input: &BulkIn) -> BulkIn {
+    let mut input = input.clone();
+    if input.filter.ids.is_none() {
+        input.filter.share_type = input.filter.share_type.or(Some(ShareType::Link));
+    }
+    input
 }
 
 fn wanted<'a>(actor: &Actor, filter: &'a ShareFilter, now: Millis) -> Wanted<'a> {

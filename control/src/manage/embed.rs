@@ -4,7 +4,7 @@ use super::{Actor, Done, share};
 use crate::random;
 use crate::service::Service;
 use crate::store::embed::Key;
-use crate::store::{self, Session, outbox};
+use crate::store::{self, Session};
 use serde_json::json;
 use shared::face::dashboard::embed::snippet;
 use shared::face::dashboard::manage::{
@@ -12,7 +12,7 @@ use shared::face::dashboard::manage::{
     EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,
 };
 use shared::model::embed::token::{key_id, parse_key_id, sign};
-use shared::model::embed::{Embed, MAX_KEYS, is_token_id};
+use shared::model::embed::{Embed, MAX_KEYS, MAX_LIFE, is_token_id, next_number};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
 use shared::model::share::{MAX_NAME_CHARS, Share, ShareType, State, Target};
@@ -33,11 +33,11 @@ pub(crate) async fn mint(
     let mut session = service.store.read().await?;
     let opened = store::dashboard::find(&mut session, organization, dashboard).await?;
     let (granted, life) = input.check(&share::filters(&opened))?;
-    let live = live(&mut session, organization, dashboard).await?;
+    let on = in_force(&mut session, organization, dashboard).await?;
     let keys = store::embed::keys(&mut session, organization).await?;
-    let told = match &live {
+    let told = match &on {
         None => false,
-        Some(embed) => outbox::pending_of(&mut session, embed.id).await?.is_empty(),
+        Some(_) => store::embed::pending_of(&mut session, dashboard).await?.is_empty(),
     };
     drop(session);
     let key = newest(&keys)?;
@@ -46,10 +46,12 @@ pub(crate) async fn mint(
         organization,
         key_generation: key.generation,
         dashboard,
-        generation: live.as_ref().map_or(1, |embed| embed.generation),
+        generation: on.as_ref().map_or(1, |embed| embed.generation),
         id: Uuid::now_v7().to_string(),
         issued_at,
-        expires_at: issued_at.saturating_add_unsigned(life),
+        // As long from now as was asked, if a token may live so long.
+        expires_at: issued_at
+            .saturating_add_unsigned((life + CLOCK_ALLOWANCE.unsigned_abs()).min(MAX_LIFE.as_secs())),
         not_before: None,
         terms: granted,
     };
@@ -60,7 +62,10 @@ pub(crate) async fn mint(
     let mut token = make(&embed)?;
     let mut pending = false;
     if !told {
-        (embed.generation, pending) = turn_on(service, actor, dashboard).await?;
+        let Some(turned) = turn_on(service, actor, dashboard).await? else {
+            return Err(Error::Unavailable(format!("embed of {dashboard} was dead at the edge")));
+        };
+        (embed.generation, pending) = turned;
         token = make(&embed)?;
     }
     let embed_url = format!("{}/embed/d/{}", service.public_url, token.expose());
@@ -94,13 +99,9 @@ pub(crate) async fn rotate(
     let mut session = service.store.write().await?;
     let mut embed = lock(&mut session, actor, dashboard).await?;
     share::rotate_within(service, &mut session, actor, &mut embed, service.clock.now()).await?;
-    let done = share::commit(service, session, actor, embed.id).await?;
+    let pending = commit_of(service, session, dashboard).await?;
     let body = get(service, actor, dashboard).await?;
-    Ok(Done {
-        body: EmbedDashboardOut { effective: effective(done.pending), ..body },
-        pending: done.pending,
-        replayed: false,
-    })
+    Ok(Done { body: EmbedDashboardOut { effective: effective(pending), ..body }, pending, replayed: false })
 }
 
 /// Ends all tokens of a dashboard, and embedding with them, until the next token is made. Again is no mistake.
@@ -117,7 +118,7 @@ pub(crate) async fn revoke(
     };
     let mut embed = store::share::lock(&mut session, actor.organization.id, embed.id).await?;
     let revoked = share::revoke_within(&mut session, actor, &mut embed, service.clock.now()).await?;
-    let pending = share::commit(service, session, actor, embed.id).await?.pending;
+    let pending = commit_of(service, session, dashboard).await?;
     let body = EmbedRevokedOut { revoked, dashboard_id: dashboard, effective: effective(pending) };
     Ok(Done { body, pending, replayed: false })
 }
@@ -135,13 +136,13 @@ pub(crate) async fn revoke_token(
     let mut session = service.store.write().await?;
     let mut embed = lock(&mut session, actor, dashboard).await?;
     let revoked = embed.revoke_token(jti, service.clock.now())?;
-    let done = if revoked {
-        share::save(service, session, actor, &embed, ("embed.token_revoke", json!({ "jti": jti }))).await?
-    } else {
-        share::commit(service, session, actor, embed.id).await?
-    };
-    let body = TokenRevokedOut { revoked, jti: jti.to_owned(), effective: effective(done.pending) };
-    Ok(Done { body, pending: done.pending, replayed: false })
+    if revoked {
+        let detail = json!({ "jti": jti });
+        share::save_within(service, &mut session, actor, &embed, ("embed.token_revoke", detail)).await?;
+    }
+    let pending = commit_of(service, session, dashboard).await?;
+    let body = TokenRevokedOut { revoked, jti: jti.to_owned(), effective: effective(pending) };
+    Ok(Done { body, pending, replayed: false })
 }
 
 /// The keys in force, without what they are.
@@ -171,7 +172,7 @@ pub(crate) async fn add_key(service: &Service, actor: &Actor) -> Result<Done<Emb
     if keys.iter().filter(|key| is_live(key)).count() >= MAX_KEYS {
         return Err(Error::Conflict("two keys are in force: stop one first".to_owned()));
     }
-    let generation = keys.first().map_or(1, |newest| newest.generation + 1);
+    let generation = next_number(keys.first().map_or(0, |newest| newest.generation), now);
     store::embed::insert_key(&mut session, organization, generation, now).await?;
     store::embed::touch_all(&mut session, organization, now).await?;
     let key = Key { generation, created_at: now, stopped_at: None };
@@ -237,8 +238,21 @@ pub(crate) async fn set_origins(
 }
 
 /// Makes the dashboard's embed unless there is one, and has the edge learn of it. Gives its generation, and whether the edge has yet to
-/// learn of it.
-async fn turn_on(service: &Service, actor: &Actor, dashboard: Uuid) -> Result<(u64, bool)> {
+/// learn of it. The edge may know a generation as dead that a restored database has forgotten: then the next one is tried, and `None`
+/// is given when that is dead too.
+async fn turn_on(service: &Service, actor: &Actor, dashboard: Uuid) -> Result<Option<(u64, bool)>> {
+    for _ in 0..2 {
+        let (generation, pending) = turn_on_once(service, actor, dashboard).await?;
+        let mut session = service.store.read().await?;
+        let embed = in_force(&mut session, actor.organization.id, dashboard).await?;
+        if embed.is_some_and(|embed| embed.generation == generation) {
+            return Ok(Some((generation, pending)));
+        }
+    }
+    Ok(None)
+}
+
+async fn turn_on_once(service: &Service, actor: &Actor, dashboard: Uuid) -> Result<(u64, bool)> {
     let (organization, now) = (actor.organization.id, service.clock.now());
     let mut session = service.store.write().await?;
     let opened = store::dashboard::lock(&mut session, organization, dashboard).await?;
@@ -247,38 +261,38 @@ async fn turn_on(service: &Service, actor: &Actor, dashboard: Uuid) -> Result<(u
     let newest = store::embed::newest(&mut session, organization, dashboard).await?;
     let generation = match &newest {
         Some(embed) if embed.state == State::Live => embed.generation,
-        earlier => earlier.as_ref().map_or(0, |earlier| earlier.generation) + 1,
+        Some(earlier) => next_number(earlier.generation, now),
+        None => 1,
     };
-    let id = match newest.filter(|embed| embed.state == State::Live) {
-        Some(embed) => embed.id,
-        None => {
-            let embed = Share {
-                id: Uuid::now_v7(),
-                organization_id: organization,
-                target: Target::Dashboard(dashboard),
-                share_type: ShareType::Embed,
-                name: opened.definition.title.chars().take(MAX_NAME_CHARS).collect(),
-                state: State::Live,
-                generation,
-                revision: 1,
-                nonce: random::bytes()?,
-                key_epoch: service.ring.current.epoch.clone(),
-                rules: Rules::default(),
-                closed: false,
-                protection: Protection::default(),
-                not_before: None,
-                expires_at: None,
-                created_at: now,
-                issued_at: now,
-                revoked_at: None,
-                revoked_tokens: Vec::new(),
-            };
-            let detail = json!({ "dashboard_id": dashboard, "generation": generation });
-            share::insert_within(service, &mut session, actor, &embed, ("embed.turn_on", detail)).await?;
-            embed.id
-        }
-    };
-    let pending = share::commit(service, session, actor, id).await?.pending;
+    if newest.is_none_or(|embed| embed.state != State::Live) {
+        // An embed has no password, whatever its tokens say.
+        store::organization::limits(&mut session, organization).await?.check_password(false)?;
+        let embed = Share {
+            id: Uuid::now_v7(),
+            organization_id: organization,
+            target: Target::Dashboard(dashboard),
+            share_type: ShareType::Embed,
+            name: opened.definition.title.chars().take(MAX_NAME_CHARS).collect(),
+            state: State::Live,
+            generation,
+            revision: 1,
+            nonce: random::bytes()?,
+            key_epoch: service.ring.current.epoch.clone(),
+            rules: Rules::default(),
+            closed: false,
+            protection: Protection::default(),
+            not_before: None,
+            expires_at: None,
+            created_at: now,
+            issued_at: now,
+            revoked_at: None,
+            frame_origins: Vec::new(),
+            revoked_tokens: Vec::new(),
+        };
+        let detail = json!({ "dashboard_id": dashboard, "generation": generation });
+        share::insert_within(service, &mut session, actor, &embed, ("embed.turn_on", detail)).await?;
+    }
+    let pending = commit_of(service, session, dashboard).await?;
     Ok((generation, pending))
 }
 
@@ -291,10 +305,7 @@ async fn describe(
     let organization = actor.organization.id;
     let opened = store::dashboard::find(session, organization, dashboard).await?;
     let newest = store::embed::newest(session, organization, dashboard).await?;
-    let pending = match &newest {
-        None => false,
-        Some(embed) => !outbox::pending_of(session, embed.id).await?.is_empty(),
-    };
+    let pending = !store::embed::pending_of(session, dashboard).await?.is_empty();
     let now = service.clock.now();
     let generation = newest.as_ref().map_or(0, |embed| embed.generation);
     let live = newest.filter(|embed| embed.state == State::Live);
@@ -313,13 +324,20 @@ async fn describe(
 /// The embed in force, held until the session ends; the dashboard first, as everywhere.
 async fn lock(session: &mut Session, actor: &Actor, dashboard: Uuid) -> Result<Share> {
     store::dashboard::lock(session, actor.organization.id, dashboard).await?;
-    let embed = live(session, actor.organization.id, dashboard).await?.ok_or(Error::NotFound("embed"))?;
+    let embed = in_force(session, actor.organization.id, dashboard).await?.ok_or(Error::NotFound("embed"))?;
     store::share::lock(session, actor.organization.id, embed.id).await
 }
 
-async fn live(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Option<Share>> {
+async fn in_force(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Option<Share>> {
     let newest = store::embed::newest(session, organization, dashboard).await?;
     Ok(newest.filter(|embed| embed.state == State::Live))
+}
+
+/// Commits, and asks the edge for all that it has yet to learn of the dashboard's embeds, those before included. Is anything left?
+async fn commit_of(service: &Service, mut session: Session, dashboard: Uuid) -> Result<bool> {
+    let keys = store::embed::pending_of(&mut session, dashboard).await?;
+    session.commit().await?;
+    Ok(!service.replication.confirm(keys).await)
 }
 
 /// Commits, and asks the edge for all that it has yet to learn of the organization's embeds. Is anything left?

@@ -59,6 +59,7 @@ pub(crate) async fn create(
         created_at: now,
         issued_at: now,
         revoked_at: None,
+        frame_origins: new.frame_origins,
         revoked_tokens: Vec::new(),
     };
     let detail = json!({ "dashboard_id": dashboard, "password": version > 0 });
@@ -130,16 +131,20 @@ pub(crate) async fn amend(
         "not_before": change.not_before.is_some(),
         "expires_at": change.expires_at.is_some(),
         "max_access_count": change.max_access_count.is_some(),
+        "allowed_origins": change.frame_origins.is_some(),
         "rules": change.changes_rules(),
     });
     let mut session = service.store.write().await?;
     // The dashboard first, as everywhere: two sessions that lock both must not wait for one another.
     let Target::Dashboard(dashboard) =
         store::share::find(&mut session, actor.organization.id, id).await?.share.target;
-    let opened = store::dashboard::lock(&mut session, actor.organization.id, dashboard).await;
+    let filters = match store::dashboard::lock(&mut session, actor.organization.id, dashboard).await {
+        Ok(opened) => filters(&opened),
+        // A share that outlived its dashboard is revoked, and says so itself.
+        Err(Error::NotFound(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
-    // A share that outlived its dashboard is revoked, and says so itself.
-    let filters = opened.map(|opened| filters(&opened)).unwrap_or_default();
     let limits = store::organization::limits(&mut session, actor.organization.id).await?;
     share.amend(change, &filters, &limits, now)?;
     save(service, session, actor, &share, ("share.amend", detail)).await
@@ -241,15 +246,26 @@ pub(super) async fn save(
     mut session: Session,
     actor: &Actor,
     share: &Share,
-    (action, detail): (&str, Value),
+    what: (&str, Value),
 ) -> Result<Done<ShareOut>> {
-    let now = service.clock.now();
-    store::share::update(&mut session, share).await?;
-    let key = store::share::current_token(&mut session, share.id).await?;
-    let key = key.ok_or_else(|| Error::Internal(format!("live share {} has no token", share.id)))?;
-    outbox::enqueue(&mut session, &key, share.revision, now).await?;
-    actor.audit(&mut session, (action, share.id), detail, now).await?;
+    save_within(service, &mut session, actor, share, what).await?;
     commit(service, session, actor, share.id).await
+}
+
+/// As [`save`], without committing.
+pub(super) async fn save_within(
+    service: &Service,
+    session: &mut Session,
+    actor: &Actor,
+    share: &Share,
+    (action, detail): (&str, Value),
+) -> Result<()> {
+    let now = service.clock.now();
+    store::share::update(session, share).await?;
+    let key = store::share::current_token(session, share.id).await?;
+    let key = key.ok_or_else(|| Error::Internal(format!("live share {} has no token", share.id)))?;
+    outbox::enqueue(session, &key, share.revision, now).await?;
+    actor.audit(session, (action, share.id), detail, now).await
 }
 
 /// Commits, and asks the edge for all of the share that it has yet to learn: what an earlier change left

@@ -144,3 +144,17 @@ pub(super) fn embed_execute() {}
         ("search" = Option<String>, Query, description = "What the viewer typed, at most 128 characters", max_length = 128)),
     responses((status = 200, body = OptionsOut<'static>), PublicFailure), security(()))]
 pub(super) fn embed_options() {}
+
+/// oEmbed 1.0: how a site shows a link that nothing protects. `rich` with an iframe where the share's `allowed_origins` let sites
+/// frame it, else `link`.
+#[utoipa::path(get, path = "/oembed", tag = "public", operation_id = "getOembed",
+    params(("url" = String, Query, description = "The link's page"),
+        ("maxwidth" = Option<u32>, Query, description = "Pixels"),
+        ("maxheight" = Option<u32>, Query, description = "Pixels"),
+        ("format" = Option<String>, Query, description = "Only `json`")),
+    responses((status = 200, description = "oEmbed's answer."),
+        (status = 401, description = "The link is protected.", body = ErrorOut<'static>),
+        (status = 404, description = "No link of ours, or a dead one.", body = ErrorOut<'static>),
+        (status = 422, description = "A parameter is none.", body = ErrorOut<'static>),
+        (status = 501, description = "Another format.")), security(()))]
+pub(super) fn oembed() {}

@@ -119,9 +119,24 @@ pub(crate) async fn touch_all(session: &mut Session, organization: Uuid, now: Mi
         ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
             next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL,
             enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END";
+    // In the order in which bulk changes take theirs: SQLite has one writer anyway.
+    const ORDER: &str = "SELECT id FROM share
+        WHERE organization_id = $1 AND share_type = 'embed' AND state = 'live' ORDER BY id DESC FOR UPDATE";
+    if let Session::Postgres(_) = session {
+        query!(&mut *session, fetch_all, (String,), ORDER, organization.to_string()).map_err(fault)?;
+    }
     execute!(&mut *session, TOUCH, organization.to_string()).map_err(fault)?;
     execute!(session, ENQUEUE, now.0, now.plus(outbox::CLAIM).0, organization.to_string()).map_err(fault)?;
     Ok(())
+}
+
+/// Record keys of a dashboard's embeds, those before included, that the edge has yet to learn about, in order of generation.
+pub(crate) async fn pending_of(session: &mut Session, dashboard: Uuid) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT o.record_key FROM share s
+        JOIN share_token t ON t.share_id = s.id JOIN outbox o ON o.record_key = t.record_key
+        WHERE s.dashboard_id = $1 AND s.share_type = 'embed' ORDER BY t.generation";
+    let rows = query!(session, fetch_all, (String,), SQL, dashboard.to_string()).map_err(fault)?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
 }
 
 /// Record keys of an organization's embeds that the edge has yet to learn about.

@@ -328,6 +328,12 @@ fn live(
                 generation: share.generation,
                 not_before: share.not_before,
                 expires_at: share.expires_at,
+                // A grant is a cookie, which frames of other sites have not.
+                frame_origins: if share.protection.need().is_none() {
+                    share.frame_origins
+                } else {
+                    Vec::new()
+                },
             },
             protection: share.protection,
             rules: share.rules,

@@ -50,6 +50,7 @@ pub(super) struct Row {
     issued_at: i64,
     revoked_at: Option<i64>,
     revoked_tokens: String,
+    frame_origins: String,
 }
 
 impl Row {
@@ -89,6 +90,7 @@ impl Row {
             created_at: Millis(self.created_at),
             issued_at: Millis(self.issued_at),
             revoked_at: millis(self.revoked_at),
+            frame_origins: document(&self.frame_origins)?,
             revoked_tokens: document(&self.revoked_tokens)?,
         })
     }
@@ -171,8 +173,8 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
     const SQL: &str =
         "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, name_folded, state, generation,
             revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version, guess_resets,
-            max_access_count, not_before, expires_at, created_at, issued_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+            max_access_count, not_before, expires_at, created_at, issued_at, frame_origins)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
     let Target::Dashboard(dashboard) = share.target;
     let protection = &share.protection;
     let password = protection.password.as_ref();
@@ -200,6 +202,7 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         share.expires_at.map(|at| at.0),
         share.created_at.0,
         share.issued_at.0,
+        to_text(&share.frame_origins)?,
     )
     .map_err(fault)?;
     execute!(session, COUNT, dashboard.to_string()).map_err(fault)?;
@@ -211,8 +214,9 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
     const SQL: &str = "UPDATE share SET name = $1, state = $2, generation = $3, revision = $4, nonce = $5,
             key_epoch = $6, rules = $7, expires_at = $8, issued_at = $9, revoked_at = $10, closed = $11,
             name_folded = $12, password_hash = $13, password_epoch = $14, protection_version = $15,
-            guess_resets = $16, max_access_count = $17, not_before = $18, revoked_tokens = $19
-        WHERE id = $20";
+            guess_resets = $16, max_access_count = $17, not_before = $18, revoked_tokens = $19,
+            frame_origins = $20
+        WHERE id = $21";
     let protection = &share.protection;
     let password = protection.password.as_ref();
     execute!(
@@ -237,6 +241,7 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
         protection.max_access_count.map(signed),
         share.not_before.map(|at| at.0),
         to_text(&share.revoked_tokens)?,
+        to_text(&share.frame_origins)?,
         share.id.to_string(),
     )
     .map_err(fault)?;

@@ -121,7 +121,7 @@ async fn what_is_anothers_is_not_there() {
                 assert_eq!(answer.status, 200);
             }
             ("GET", false) if template.ends_with("/keys") => {
-                assert_ne!(answer.body["keys"][0]["kid"], own_key)
+                assert_ne!(answer.body["keys"][0]["kid"], own_key);
             }
             (_, false) if template.ends_with("/bulk") => assert_eq!(answer.body["matched"], 0),
             (_, false) if template.ends_with("/preview") => answer.refused(404, "NOT_FOUND"),

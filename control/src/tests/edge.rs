@@ -7,11 +7,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
+use http::header::DATE;
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use shared::call::{SIGNATURE_HEADER, verify};
 use shared::model::key::Key;
 use shared::replica::{Outcome, PUSH_PATH, Push, Pushed, Receipt, Record};
+use shared::time::Millis;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -40,6 +45,8 @@ pub(super) struct Edge {
 struct Shared {
     key: Key,
     clock: Clock,
+    /// Milliseconds that its clock shows more than the world's.
+    ahead: AtomicI64,
     mood: Mutex<Mood>,
     drain_ms: Mutex<u64>,
     /// How long a push takes.
@@ -54,6 +61,7 @@ impl Edge {
         let shared = Arc::new(Shared {
             key,
             clock,
+            ahead: AtomicI64::new(0),
             mood: Mutex::new(Mood::Takes),
             drain_ms: Mutex::new(0),
             delay: Mutex::default(),
@@ -73,6 +81,11 @@ impl Edge {
 
     pub(super) fn drain(&self, millis: u64) {
         *self.shared.drain_ms.lock().unwrap() = millis;
+    }
+
+    /// Lets its clock show so many milliseconds more than the world's, or fewer.
+    pub(super) fn set_ahead(&self, millis: i64) {
+        self.shared.ahead.store(millis, SeqCst);
     }
 
     /// Takes so long for each push.
@@ -119,6 +132,12 @@ impl Edge {
     }
 }
 
+impl Shared {
+    fn now(&self) -> Millis {
+        Millis(self.clock.now().0 + self.ahead.load(SeqCst))
+    }
+}
+
 /// The accept loop of the program itself, so that the tests need no other server.
 async fn axum_serve(listener: TcpListener, router: Router) {
     let (_stop, stopped) = watch::channel(false);
@@ -127,8 +146,11 @@ async fn axum_serve(listener: TcpListener, router: Router) {
 
 async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let signature = headers.get(SIGNATURE_HEADER).map(|value| value.to_str().unwrap()).unwrap_or_default();
-    if !verify([&edge.key], signature, ("POST", PUSH_PATH, &body), edge.clock.now()) {
-        return StatusCode::UNAUTHORIZED.into_response();
+    if !verify([&edge.key], signature, ("POST", PUSH_PATH, &body), edge.now()) {
+        // As the Worker answers whomever it does not believe, with the date that Cloudflare adds.
+        let now = Timestamp::from_millisecond(edge.now().0).unwrap();
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap();
+        return (StatusCode::NOT_FOUND, [(DATE, date)]).into_response();
     }
     let delay = *edge.delay.lock().unwrap();
     tokio::time::sleep(delay).await;
@@ -164,5 +186,5 @@ async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) 
             receipts.push(Receipt { key: change.key, outcome });
         }
     });
-    axum::Json(Pushed { at: edge.clock.now(), receipts }).into_response()
+    axum::Json(Pushed { at: edge.now(), receipts }).into_response()
 }

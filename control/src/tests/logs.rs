@@ -1,4 +1,4 @@
-//! What is logged, at its loudest, holds no secret.
+//! What is logged: read by tests, and, at its loudest, without a secret.
 
 use super::edge::Mood;
 use super::world::{ROOT, World};
@@ -9,7 +9,33 @@ use shared::model::key::KeyRing;
 use shared::model::token::locate;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use tracing::Dispatch;
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// What this thread logs as long as it lives, at its loudest.
+pub(super) struct Log {
+    lines: Lines,
+    _guard: DefaultGuard,
+    _second: Dispatch,
+}
+
+impl Log {
+    pub(super) fn start() -> Self {
+        // With a single subscriber, a line that another test's thread comes to first would be off for this one too.
+        let second = Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+        let lines = Lines::default();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
+        let guard = tracing::subscriber::set_default(subscriber.finish());
+        Self { lines, _guard: guard, _second: second }
+    }
+
+    /// What was logged since this was last asked.
+    pub(super) fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.lines.0.lock().unwrap())).unwrap()
+    }
+}
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -34,12 +60,7 @@ impl<'w> MakeWriter<'w> for Lines {
 
 #[tokio::test]
 async fn no_log_line_holds_a_secret() {
-    // With a single subscriber, a line that another test's thread comes to first would be off for this one too.
-    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
-    let lines = Lines::default();
-    let subscriber =
-        tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
-    let guard = tracing::subscriber::set_default(subscriber.finish());
+    let log = Log::start();
     let world = World::new().await;
     let share = world.share().await;
     let token = share["token"].as_str().unwrap();
@@ -68,8 +89,7 @@ async fn no_log_line_holds_a_secret() {
     world.signed(USAGE_PATH, &json!({"key": key.as_str(), "usage": usage})).await.ok(204);
     world.edge.set(Mood::Fails);
     world.delete(&path).await.ok(202);
-    drop(guard);
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged = log.take();
     assert!(logged.contains("/api/v1/dashboards/{id}/shares"), "the log is read");
     assert!(logged.contains("guessing is locked"), "so is the owner's alarm");
     for secret in

@@ -1,6 +1,7 @@
 //! Shares, from their making to their end, on both databases.
 
 use super::world::World;
+use crate::store::execute;
 use http::Method;
 use serde_json::{Value, json};
 use shared::model::key::KeyRing;
@@ -197,5 +198,22 @@ async fn lists_are_paged_newest_first() {
             }
             assert_eq!(seen, made);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_dashboard_cannot_be_locked_is_to_be_tried_again() {
+    for world in World::all().await {
+        let share = world.share().await;
+        let (id, dashboard) = (share["id"].as_str().unwrap(), share["dashboard_id"].as_str().unwrap());
+        let path = format!("/api/v1/dashboard-shares/{id}");
+        let mut other = world.app.service.store.write().await.unwrap();
+        let held = execute!(&mut other, "UPDATE dashboard SET version = version WHERE id = $1", dashboard);
+        assert_eq!(held.unwrap(), 1);
+        let body = Some(json!({"name": "n", "share_filter_policies": []}));
+        let refused = world.call(Method::PATCH, &path, body.clone(), &[]).await;
+        refused.refused(503, "SERVICE_UNAVAILABLE");
+        drop(other);
+        world.call(Method::PATCH, &path, body, &[]).await.ok(200);
     }
 }

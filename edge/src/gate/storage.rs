@@ -26,6 +26,11 @@ struct Row {
 }
 
 #[derive(Deserialize)]
+struct TableRow {
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct TallyRow {
     tally: String,
 }
@@ -38,6 +43,9 @@ const CREATE: [&str; 2] = [
 
 impl ShareGate {
     pub(super) fn load(&self) -> Result<Option<Held>> {
+        if !self.is_prepared()? {
+            return Ok(None);
+        }
         let row: Option<Row> = first(&self.sql()?, "SELECT key, record, stored FROM held")?;
         row.map(|Row { key, record, stored }| {
             Ok(Held { key, record, stored: serde_json::from_slice(stored.as_bytes())? })
@@ -54,6 +62,9 @@ impl ShareGate {
     }
 
     pub(super) fn tally(&self) -> Result<Tally> {
+        if !self.is_prepared()? {
+            return Ok(Tally::default());
+        }
         let row: Option<TallyRow> = first(&self.sql()?, "SELECT tally FROM counted")?;
         row.map_or_else(|| Ok(Tally::default()), |row| Ok(serde_json::from_slice(row.tally.as_bytes())?))
     }
@@ -62,6 +73,16 @@ impl ShareGate {
         let values = vec![SqlStorageValue::from(serde_json::to_string(tally)?)];
         self.sql()?.exec("INSERT OR REPLACE INTO counted (id, tally) VALUES (1, ?)", values)?;
         Ok(())
+    }
+
+    /// Are there tables? A gate that is only asked makes none: what nobody knows must not stay in storage for ever.
+    fn is_prepared(&self) -> Result<bool> {
+        if !self.prepared.get() {
+            let tables = "SELECT name FROM sqlite_master WHERE name = 'counted'";
+            let there: Option<TableRow> = first(&self.state.storage().sql(), tables)?;
+            self.prepared.set(there.is_some_and(|table| table.name == "counted"));
+        }
+        Ok(self.prepared.get())
     }
 
     fn sql(&self) -> Result<SqlStorage> {

@@ -5,7 +5,9 @@ use super::embed::{Embed, SELF};
 use super::link::Link;
 use super::{Reply, Visit};
 use crate::runtime;
+use shared::face::oembed::{self, Asked};
 use shared::face::{Answer, page};
+use shared::model::origin::Origin;
 use shared::{Error, Result};
 use wasm_bindgen::JsValue;
 
@@ -18,10 +20,43 @@ pub async fn share(visit: Visit, token: String) -> JsValue {
     let outcome = async {
         let link = Link::locate(&visit, &token);
         let opened = data::open(&visit, &link).await?;
-        opened.live().map(page::share)
+        let live = opened.live()?;
+        let url = format!("{}{}", visit.head.origin(), visit.head.path());
+        Ok((page::share(live, &url), sources(live.share.frame_origins.iter())))
     };
-    let answer = outcome.await.unwrap_or_else(|error| apology(&visit, &error));
-    Reply::page(answer).without_body(visit.head.method == "HEAD").send()
+    let reply = match outcome.await {
+        Ok((answer, ancestors)) if ancestors.is_empty() => Reply::page(answer),
+        Ok((answer, ancestors)) => Reply::framed(answer, &ancestors),
+        Err(error) => Reply::page(apology(&visit, &error)),
+    };
+    reply.without_body(visit.head.method == "HEAD").send()
+}
+
+/// `GET /oembed?url=...`: what a site needs to show a link that nothing protects.
+pub async fn oembed(visit: Visit) -> JsValue {
+    if let Some(refusal) = refusal(&visit) {
+        return refusal;
+    }
+    let outcome: Result<Answer> = async {
+        let query: Vec<_> = form_urlencoded::parse(visit.head.query().as_bytes()).collect();
+        let query = query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let Ok(asked) = Asked::read(query, visit.head.origin())? else { return Ok(oembed::other_format()) };
+        let link = Link::locate(&visit, &asked.token);
+        let opened = data::open(&visit, &link).await?;
+        Ok(oembed::answer(opened.live()?, &asked, visit.head.origin()))
+    }
+    .await;
+    let reply = match outcome {
+        Ok(answer) => Reply::api(answer, &visit.request_id),
+        // What the standard says of a page that is not there.
+        Err(Error::Dead(_)) => Reply::error(&Error::NotFound("link"), &visit.request_id),
+        Err(error) => Reply::error(&error, &visit.request_id),
+    };
+    reply.without_body(visit.head.method == "HEAD").send()
+}
+
+fn sources<'a>(origins: impl Iterator<Item = &'a Origin>) -> String {
+    origins.map(Origin::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// `GET /embed/d/{token}`: the page for frames of the sites that the token and its organization name. `GET /embed/d/self` is the
@@ -38,8 +73,7 @@ pub async fn embed(visit: Visit, token: String) -> JsValue {
     let outcome: Result<String> = async {
         let embed = Embed::locate(&visit, &token);
         let opened = data::open(&visit, &embed).await?;
-        let origins = embed.origins(&opened)?;
-        Ok(origins.iter().map(|origin| origin.as_str()).collect::<Vec<_>>().join(" "))
+        Ok(sources(embed.origins(&opened)?.into_iter()))
     }
     .await;
     let reply = match outcome {

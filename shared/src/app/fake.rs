@@ -1,5 +1,6 @@
 //! A host in memory, for tests of the use cases.
 
+use super::memory::ResultKey;
 use super::port::{Host, Lease, NoRows, Rows, Unreachable};
 use crate::call::{DataCall, OptionsFound};
 use crate::model::filter::Choice;
@@ -26,6 +27,8 @@ pub(crate) struct Fake {
     pub(crate) gate_down: Cell<bool>,
     pub(crate) gate_hangs: Cell<bool>,
     pub(crate) origin: RefCell<Option<NoRows>>,
+    /// A record that the database knows of, and that reaches the gate during the next wait.
+    pub(crate) on_its_way: RefCell<Option<Record>>,
     pub(crate) uncacheable: Cell<bool>,
     pub(crate) calls: RefCell<Vec<&'static str>>,
     pub(crate) tally: RefCell<Tally>,
@@ -130,15 +133,19 @@ impl Host for Fake {
     async fn wait(&self, duration: Duration) {
         self.count("wait");
         self.later(duration);
+        if let Some(record) = self.on_its_way.take() {
+            *self.gate.borrow_mut() = Some(record);
+            *self.origin.borrow_mut() = None;
+        }
     }
 
-    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows> {
+    async fn execute(&self, _: &ResultKey, call: &DataCall) -> Result<Rows, NoRows> {
         self.count("execute");
         let json = format!("{{\"revision\":{}}}", call.revision).into_bytes();
         self.origin_answer(Rows { json, cacheable: !self.uncacheable.get() })
     }
 
-    async fn options(&self, _: &DataCall) -> Result<OptionsFound, NoRows> {
+    async fn options(&self, _: &ResultKey, _: &DataCall) -> Result<OptionsFound, NoRows> {
         self.count("options");
         self.origin_answer(OptionsFound { options: vec![Choice { label: "A".into(), value: json!("a") }] })
     }

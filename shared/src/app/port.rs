@@ -1,5 +1,6 @@
 //! What a host must supply so that links can be redeemed.
 
+use super::memory::ResultKey;
 use crate::call::{DataCall, OptionsFound};
 use crate::model::tally::{Admission, Entry};
 use crate::model::token::RecordKey;
@@ -77,9 +78,9 @@ pub trait Host {
     /// Waits.
     async fn wait(&self, duration: Duration);
 
-    /// Runs the widgets' queries. Equal calls at the same time run once.
-    async fn execute(&self, call: &DataCall) -> Result<Rows, NoRows>;
+    /// Runs the widgets' queries. Calls with the same `flight`, the name of their result, run once at the same time.
+    async fn execute(&self, flight: &ResultKey, call: &DataCall) -> Result<Rows, NoRows>;
 
     /// Runs a filter's query.
-    async fn options(&self, call: &DataCall) -> Result<OptionsFound, NoRows>;
+    async fn options(&self, flight: &ResultKey, call: &DataCall) -> Result<OptionsFound, NoRows>;
 }

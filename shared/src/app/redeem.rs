@@ -23,6 +23,10 @@ use std::time::Duration;
 
 /// How long a visitor waits, in the grace, for a gate that may be out of reach, before the control plane is asked as well.
 const GATE_PATIENCE: Duration = Duration::from_millis(500);
+/// Before each further look at a gate that has yet to learn of a change. The first finds what this isolate alone did not
+/// know; the others let a push arrive.
+const CHANGE_PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750)];
 
 /// Where the record of an open came from; shown in `Server-Timing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,10 +204,16 @@ pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<
     }
 }
 
-/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for.
+/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for, and an embed, of which single
+/// tokens die, is served under a lease alone.
 fn remembered(memory: &Memory, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
     let (loaded, standing) = memory.record(key, now)?;
-    let standing = if loaded.record.is_strict() { Standing::Over } else { standing };
+    let is_embed = loaded.record.live.as_ref().is_some_and(|live| live.embed.is_some());
+    let standing = match standing {
+        _ if loaded.record.is_strict() => Standing::Over,
+        Standing::Grace if is_embed => Standing::Over,
+        standing => standing,
+    };
     Some((loaded, standing))
 }
 
@@ -362,13 +372,33 @@ pub async fn execute(
     opened: &Opened,
     asked: &Map<String, Value>,
 ) -> Result<Redeemed> {
-    match execute_once(host, memory, opened, asked).await {
-        Err(Failed::OtherRevision) => {
-            let newer = look_again(host, memory, key, opened).await?;
-            execute_once(host, memory, &newer, asked).await.map_err(Failed::into_error)
+    while_it_changes(host, memory, key, opened, async |opened| {
+        execute_once(host, memory, opened, asked).await
+    })
+    .await
+}
+
+/// Tries under the record that was opened, and again under its gate's as long as the data plane knows of a change that the
+/// gate has yet to learn: between the owner's commit and the push there are milliseconds, or an edge out of reach.
+async fn while_it_changes<T>(
+    host: &impl Host,
+    memory: &Memory,
+    key: &RecordKey,
+    opened: &Opened,
+    once: impl AsyncFn(&Opened) -> std::result::Result<T, Failed>,
+) -> Result<T> {
+    let mut outcome = once(opened).await;
+    for pause in CHANGE_PAUSES {
+        if !matches!(outcome, Err(Failed::OtherRevision)) {
+            break;
         }
-        other => other.map_err(Failed::into_error),
+        if !pause.is_zero() {
+            host.wait(pause).await;
+        }
+        let newer = look_again(host, memory, key, opened).await?;
+        outcome = once(&newer).await;
     }
+    outcome.map_err(Failed::into_error)
 }
 
 /// The database is ahead of our lease, or the gate ahead of us: what is in force now. The visitor's pass is judged by it.
@@ -390,7 +420,7 @@ async fn execute_once(
     let name = result_key(opened, (live, view), &[b"execute", &parameters.identity()]);
     through_memory(host, memory, name, async || {
         let call = DataCall { parameters: parameters.to_json(), ..opened.call(live) };
-        let rows = host.execute(&call).await?;
+        let rows = host.execute(&name, &call).await?;
         Ok((rows.json.into(), rows.cacheable))
     })
     .await
@@ -422,13 +452,10 @@ pub async fn options(
     slug: &str,
     search: Option<&str>,
 ) -> Result<Options> {
-    match options_once(host, memory, opened, slug, search).await {
-        Err(Failed::OtherRevision) => {
-            let newer = look_again(host, memory, key, opened).await?;
-            options_once(host, memory, &newer, slug, search).await.map_err(Failed::into_error)
-        }
-        other => other.map_err(Failed::into_error),
-    }
+    while_it_changes(host, memory, key, opened, async |opened| {
+        options_once(host, memory, opened, slug, search).await
+    })
+    .await
 }
 
 async fn options_once(
@@ -452,7 +479,7 @@ async fn options_once(
             search: search.map(str::to_owned),
             ..opened.call(live)
         };
-        let found = host.options(&call).await?;
+        let found = host.options(&name, &call).await?;
         Ok((serde_json::to_vec(&found).unwrap_or_default().into(), true))
     })
     .await?;

@@ -3,6 +3,7 @@
 //! for whatever is dead (API.md 0.j).
 
 use super::{Answer, HTML};
+use crate::model::dashboard::View;
 use crate::model::protection::Need;
 use crate::replica::{Live, TargetView};
 use askama::Template;
@@ -13,6 +14,8 @@ struct SharePage<'a> {
     title: &'a str,
     description: Option<&'a str>,
     organization: &'a str,
+    /// Where sites ask for the page's frame, if they may.
+    oembed: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -33,17 +36,30 @@ struct NotFoundPage;
 #[template(path = "unavailable.html")]
 struct UnavailablePage;
 
-/// The page of a share.
-pub fn share(live: &Live) -> Answer {
+/// The page of a share at this URL. One that nothing protects names its oEmbed provider; sites may be given its URL alone.
+pub fn share(live: &Live, url: &str) -> Answer {
     let TargetView::Dashboard(view) = &live.target;
+    let oembed = live.protection.need().is_none().then(|| oembed_url(url)).flatten();
     page(
         200,
         &SharePage {
             title: &view.title,
             description: view.description.as_deref(),
             organization: &live.organization.name,
+            oembed: oembed.as_deref(),
         },
     )
+}
+
+/// What stands in a title bar.
+pub(super) fn framed_title(view: &View, live: &Live) -> String {
+    format!("{} · {}", view.title, live.organization.name)
+}
+
+fn oembed_url(url: &str) -> Option<String> {
+    let (origin, _) = url.split_once("/share/")?;
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("url", url).finish();
+    Some(format!("{origin}{}?format=json&{query}", super::oembed::PATH))
 }
 
 /// What stands at a link until the visitor has done what it needs. Tells nothing of what it opens.
@@ -77,6 +93,20 @@ mod tests {
     use super::*;
     use crate::replica::tests::live_record;
 
+    const URL: &str = "https://share.example/share/shr_1";
+
+    #[test]
+    fn only_a_page_that_nothing_protects_names_its_provider() {
+        let mut live = live_record(1).live.unwrap();
+        let names = |live: &Live| {
+            let html = String::from_utf8(share(live, URL).body).unwrap();
+            html.contains("https://share.example/oembed?format=json&#38;url=https%3A%2F%2Fshare.example%2Fshare%2Fshr_1")
+        };
+        assert!(names(&live));
+        live.protection.max_access_count = Some(1);
+        assert!(!names(&live));
+    }
+
     #[test]
     fn titles_are_escaped() {
         let mut live = live_record(1).live.unwrap();
@@ -84,7 +114,7 @@ mod tests {
         view.title = "</title><script>alert(1)</script>".into();
         view.description = Some("\"><img src=x onerror=alert(1)>".into());
         live.organization.name = "<b>&'".into();
-        let html = String::from_utf8(share(&live).body).unwrap();
+        let html = String::from_utf8(share(&live, URL).body).unwrap();
         for raw in ["<script>alert", "<img src=x", "<b>&"] {
             assert!(!html.contains(raw), "{raw}");
         }
@@ -94,7 +124,7 @@ mod tests {
     fn the_pages_need_no_inline_script_or_style() {
         let forms = [unlock(Need::Password), unlock(Need::Opening)];
         for answer in forms.into_iter().chain([
-            share(&live_record(1).live.unwrap()),
+            share(&live_record(1).live.unwrap(), URL),
             embed(),
             not_found(),
             unavailable(),

@@ -10,6 +10,7 @@ pub mod token;
 
 use super::origin::Origin;
 use super::policy::Policy;
+use crate::call::WINDOW;
 use crate::error::Why;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,18 @@ impl Embed {
         now: Millis,
     ) -> Result<(), Why> {
         self.in_time(now)?;
+        self.stands((organization, dashboard, generation), terms)
+    }
+
+    /// As [`Self::in_force`], whatever the time: for whoever asks on behalf of the edge, whose clock decides.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn stands(
+        &self,
+        (organization, dashboard, generation): (Uuid, Uuid, u64),
+        terms: &Terms,
+    ) -> Result<(), Why> {
         if self.organization != organization || self.dashboard != dashboard {
             return Err(Why::OtherTarget);
         }
@@ -170,6 +183,13 @@ impl Embed {
     }
 }
 
+/// The number of the key or generation after this one. Minutes since 1970 where they are more, so that a database that was restored
+/// from a backup never gives a number again that it has forgotten: tokens of that one may be about.
+pub fn next_number(before: u64, now: Millis) -> u64 {
+    let minutes = u64::try_from(now.0 / 60_000).unwrap_or(0);
+    minutes.max(before + 1)
+}
+
 /// Notes that a token was taken back at `now`, and forgets those that have ended by themselves. `false` when it was before.
 ///
 /// # Errors
@@ -183,13 +203,15 @@ pub fn revoke_token(revoked: &mut Vec<RevokedToken>, jti: &str, now: Millis) -> 
         let reason = "1,000 tokens of this dashboard are revoked already: rotate, which revokes them all";
         return Err(crate::Error::Conflict(reason.to_owned()));
     }
-    revoked.push(RevokedToken { jti: jti.to_owned(), until: now.plus(MAX_LIFE) });
+    // The edge's clock may be ahead of ours, by as much as the clocks of signed calls may differ.
+    revoked.push(RevokedToken { jti: jti.to_owned(), until: now.plus(MAX_LIFE + WINDOW) });
     Ok(true)
 }
 
-/// Is this a token's id: 1 to 64 letters, digits and `._~-`?
+/// Is this a token's id: 1 to 64 letters, digits and `._~-`? Not `.` and `..`, which paths drop: it must stand in one.
 pub fn is_token_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
+    !matches!(text, "." | "..")
+        && (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte))
 }
 
@@ -248,7 +270,7 @@ pub(crate) mod tests {
         let mut revoked = Vec::new();
         assert_eq!(revoke_token(&mut revoked, "a", NOW), Ok(true));
         assert_eq!(revoke_token(&mut revoked, "a", NOW), Ok(false));
-        let day = Millis(NOW.0 + 86_400_000);
+        let day = Millis(NOW.0 + 86_460_000);
         assert_eq!(revoke_token(&mut revoked, "b", Millis(day.0 - 1)), Ok(true));
         assert_eq!(revoked.len(), 2);
         assert_eq!(revoke_token(&mut revoked, "c", day), Ok(true));
@@ -257,6 +279,13 @@ pub(crate) mod tests {
             revoke_token(&mut revoked, &number.to_string(), day).unwrap();
         }
         assert!(matches!(revoke_token(&mut revoked, "more", day), Err(crate::Error::Conflict(_))));
+    }
+
+    #[test]
+    fn numbers_grow_and_are_never_given_again() {
+        assert_eq!(next_number(1, NOW), 28_333_333);
+        assert_eq!(next_number(28_333_333, NOW), 28_333_334);
+        assert_eq!(next_number(0, Millis(-1)), 1);
     }
 
     #[test]

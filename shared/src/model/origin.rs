@@ -3,10 +3,12 @@
 
 use crate::error::Flaw;
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
 /// Most origins in one list.
 pub const MAX_ORIGINS: usize = 20;
+/// Any site.
+const ANY: &str = "*";
 /// Longest host name, in characters.
 const MAX_HOST_CHARS: usize = 253;
 /// Longest part of a host name.
@@ -19,7 +21,7 @@ pub struct Origin(String);
 
 impl Origin {
     /// Reads an origin: scheme, host and port, nothing after them, lower case. A `*` is taken for the whole first label only, with
-    /// two labels or more behind it. The scheme's own port is left out.
+    /// two labels or more behind it. The scheme's own port is left out. No IPv6 address: security policies know none.
     ///
     /// # Errors
     /// What is wrong with it, in words for a caller.
@@ -41,7 +43,7 @@ impl Origin {
 
     /// Is this the origin of a page, as its browser says it, or one below it? `null` never is.
     pub fn admits(&self, origin: &str) -> bool {
-        match self.0.split_once("*") {
+        match self.0.split_once('*') {
             None => self.0 == origin,
             Some((scheme, domain)) => origin
                 .strip_prefix(scheme)
@@ -59,14 +61,26 @@ impl Origin {
 impl TryFrom<String> for Origin {
     type Error = &'static str;
 
+    /// From a store or a record of ours, where `*` may stand too.
     fn try_from(text: String) -> Result<Self, &'static str> {
-        Self::parse(&text)
+        if text == ANY { Ok(Self(text)) } else { Self::parse(&text) }
     }
 }
 
 impl From<Origin> for String {
     fn from(origin: Origin) -> Self {
         origin.0
+    }
+}
+
+/// As [`parse_all`], of those that may frame a link's page: `*` alone means any site.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_all_or_any(texts: &[String], pointer: &str) -> Result<Vec<Origin>, Vec<Flaw>> {
+    match texts {
+        [any] if any == ANY => Ok(vec![Origin(ANY.to_owned())]),
+        _ => parse_all(texts, pointer),
     }
 }
 
@@ -90,25 +104,21 @@ pub fn parse_all(texts: &[String], pointer: &str) -> Result<Vec<Origin>, Vec<Fla
 }
 
 fn split_port(rest: &str) -> Option<(&str, Option<u16>)> {
-    // The colons of an IPv6 address stand within brackets.
-    let after_host = rest.rfind(']').map_or(0, |at| at + 1);
-    let Some(colon) = rest.get(after_host..)?.find(':') else { return Some((rest, None)) };
-    let (host, port) = rest.split_at_checked(after_host + colon)?;
-    let digits = port.strip_prefix(':')?;
+    let Some((host, digits)) = rest.split_once(':') else { return Some((rest, None)) };
     let port: u16 = digits.parse().ok()?;
     (port > 0 && port.to_string() == digits).then_some((host, Some(port)))
 }
 
 fn is_host(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);
-    }
     let (domain, is_wild) = match host.strip_prefix("*.") {
         Some(domain) => (domain, true),
         None => (host, false),
     };
     let labels: Vec<&str> = domain.split('.').collect();
-    let is_numeric = labels.last().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    // What browsers read as an IPv4 address.
+    let is_numeric = labels
+        .last()
+        .is_some_and(|last| last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit()));
     host.len() <= MAX_HOST_CHARS
         && labels.iter().all(|label| is_label(label))
         && (!is_wild || labels.len() >= 2)
@@ -134,7 +144,6 @@ mod tests {
             ("https://shop.example.com:443", "https://shop.example.com"),
             ("http://localhost:3000", "http://localhost:3000"),
             ("http://127.0.0.1:80", "http://127.0.0.1"),
-            ("http://[::1]:8080", "http://[::1]:8080"),
             ("https://*.example.com", "https://*.example.com"),
             ("https://xn--mnchen-3ya.de", "https://xn--mnchen-3ya.de"),
         ] {
@@ -170,8 +179,9 @@ mod tests {
             "https://-example.com",
             "https://1.2.3",
             "https://1.2.3.256",
-            "https://[::1",
-            "https://[0:0:0:0:0:0:0:1]",
+            "https://[::1]",
+            "http://[::1]:8080",
+            "https://foo.0x1",
             "https://münchen.de",
             "https://example.com; script-src *",
             "https://example.com https://evil.example",
@@ -214,6 +224,12 @@ mod tests {
         let places: Vec<_> = flaws.iter().map(|flaw| flaw.pointer.as_str()).collect();
         assert_eq!(places, ["/allowed_origins/1", "/allowed_origins/2"]);
         assert!(list(&["https://a.com"; 21]).is_err());
+        assert!(list(&["*"]).is_err());
+        let any = |texts: &[&str]| {
+            parse_all_or_any(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), "")
+        };
+        assert_eq!(any(&["*"]).unwrap()[0].as_str(), "*");
+        assert!(any(&["*", "https://a.com"]).is_err());
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 use super::embed::{self, RevokedToken};
 use super::filter::Filter;
 use super::limits::Limits;
+use super::origin::Origin;
 use super::password::Hashed;
 use super::policy::{DefaultMode, Policy, Rules};
 use super::protection::Protection;
@@ -83,6 +84,8 @@ pub struct Share {
     pub issued_at: Millis,
     /// When it was revoked.
     pub revoked_at: Option<Millis>,
+    /// Sites that may frame the page of a link that nothing protects.
+    pub frame_origins: Vec<Origin>,
     /// Of an embed: tokens of its generation that were taken back alone.
     pub revoked_tokens: Vec<RevokedToken>,
 }
@@ -98,6 +101,8 @@ pub struct Amendment {
     pub expires_at: Option<Option<Millis>>,
     /// How often a token may be opened; the inner `None` removes it.
     pub max_access_count: Option<Option<u64>>,
+    /// New sites that may frame its page, in place of all old ones.
+    pub frame_origins: Option<Vec<Origin>>,
     /// New policies, in place of all old ones.
     pub policies: Option<Vec<Policy>>,
     /// New mode of filters without a policy.
@@ -118,7 +123,10 @@ impl Share {
     /// [`Error::Conflict`] when the share is revoked.
     pub fn rotate(&mut self, nonce: [u8; 16], key_epoch: &str, now: Millis) -> Result<()> {
         self.must_be_live()?;
-        self.generation += 1;
+        self.generation = match self.share_type {
+            ShareType::Link => self.generation + 1,
+            ShareType::Embed => embed::next_number(self.generation, now),
+        };
         self.revision += 1;
         self.nonce = nonce;
         key_epoch.clone_into(&mut self.key_epoch);
@@ -174,6 +182,9 @@ impl Share {
         if let Some(name) = change.name {
             check_name(&name)?;
             amended.name = name;
+        }
+        if let Some(frame_origins) = change.frame_origins {
+            amended.frame_origins = frame_origins;
         }
         if let Some(not_before) = change.not_before {
             amended.not_before = not_before;
@@ -320,6 +331,7 @@ mod tests {
             created_at: Millis(0),
             issued_at: Millis(0),
             revoked_at: None,
+            frame_origins: Vec::new(),
             revoked_tokens: Vec::new(),
         }
     }

@@ -23,11 +23,18 @@ fn changed(changes: usize, seed: u64) -> Result<()> {
     let mut made = 0;
     while made < changes {
         let seed = seed.wrapping_add(made as u64);
-        let report = stale::run(CHANGES_AT_ONCE.min(changes - made), seed)?;
+        println!("seed {seed}: changes from {made} on");
+        let report =
+            stale::run(CHANGES_AT_ONCE.min(changes - made), seed).with_context(|| format!("seed {seed}"))?;
         made += report.changed();
         println!("seed {seed}, {made} of {changes} changes: {:?} {:?}", report.changes, report.answers);
-        ensure!(report.stale.is_empty(), "stale answers: {:#?}", report.stale);
-        ensure!(report.refused.is_empty(), "refused visitors: {:#?}", report.refused);
+        ensure!(report.stale.is_empty(), "seed {seed}: stale answers: {:#?}", report.stale);
+        ensure!(
+            report.refused.is_empty(),
+            "seed {seed}: refused visitors: {:#?}\nThe locations' logs: {:#?}",
+            report.refused,
+            report.log
+        );
     }
     Ok(())
 }
@@ -36,6 +43,7 @@ fn broken(rounds: usize, seed: u64) -> Result<()> {
     let mut made = 0;
     while made < rounds {
         let seed = seed.wrapping_add(made as u64);
+        println!("seed {seed}: rounds from {made} on");
         let reports = thread::scope(|scope| -> Result<Vec<lost::Report>> {
             let trials = [Database::Sqlite, Database::Postgres]
                 .map(|database| scope.spawn(move || lost::run(database, ROUNDS_AT_ONCE, seed)));
@@ -43,14 +51,15 @@ fn broken(rounds: usize, seed: u64) -> Result<()> {
                 .into_iter()
                 .map(|trial| trial.join().unwrap_or_else(|_| anyhow::bail!("a trial panicked")))
                 .collect()
-        })?;
+        })
+        .with_context(|| format!("seed {seed}"))?;
         for report in reports {
             made += report.rounds.values().sum::<usize>();
             println!(
                 "seed {seed}, {made} of {rounds} rounds: {} struck, equal after {:?}",
                 report.struck, report.converged_after
             );
-            ensure!(report.revived.is_empty(), "links came back: {:#?}", report.revived);
+            ensure!(report.revived.is_empty(), "seed {seed}: links came back: {:#?}", report.revived);
         }
     }
     Ok(())

@@ -29,6 +29,8 @@ pub(super) enum Fault {
     StatementCut(From, When),
     /// The kernel kills the control plane at, or fails, a system call: name and what strace does to it.
     Call(&'static str, &'static str),
+    /// A system call of PostgreSQL's own processes fails, once in each of them or until its disk works again.
+    ServerCall(&'static str, &'static str, Lasting),
     /// Pushes come again, late and in another order.
     Replayed,
     /// A second control plane works on the same database, while the first hangs in the middle of a change.
@@ -39,6 +41,13 @@ pub(super) enum Fault {
     Poison,
     /// KV fails for a while.
     Blackout,
+}
+
+/// Does a disk fail once, or for a while?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    Once,
+    AWhile,
 }
 
 impl Fault {
@@ -66,14 +75,25 @@ impl Fault {
                 Database::Sqlite => {}
             }
         }
-        if database == Database::Sqlite {
-            for call in ["pwrite64", "fdatasync"] {
-                all.extend([
-                    Self::Call(call, "signal=KILL"),
-                    Self::Call(call, "error=EIO"),
-                    Self::Call(call, "signal=KILL"),
-                    Self::Call(call, "error=ENOSPC"),
-                ]);
+        match database {
+            Database::Sqlite => {
+                // As it is built here, SQLite knows no fdatasync.
+                for call in ["pwrite64", "fsync"] {
+                    all.extend([
+                        Self::Call(call, "signal=KILL"),
+                        Self::Call(call, "error=EIO"),
+                        Self::Call(call, "signal=KILL"),
+                        Self::Call(call, "error=ENOSPC"),
+                    ]);
+                }
+            }
+            Database::Postgres => {
+                for call in ["pwrite64", "fdatasync", "openat"] {
+                    for error in ["error=EIO", "error=ENOSPC"] {
+                        all.push(Self::ServerCall(call, error, Lasting::Once));
+                        all.push(Self::ServerCall(call, error, Lasting::AWhile));
+                    }
+                }
             }
         }
         all.extend([
@@ -136,6 +156,7 @@ impl Fault {
             }
             Self::StatementCut(from, when) => Self::at_statement(trial, (from, when), || Pass::Cut),
             Self::Call(call, what) => Self::at_call(trial, call, what),
+            Self::ServerCall(call, error, lasting) => Self::at_server(trial, call, error, lasting),
             Self::Replayed => Self::replay(trial),
             Self::Paused => Self::pause(trial),
             Self::Locked => {
@@ -184,6 +205,8 @@ impl Fault {
             // The traced program is our child, not strace's.
             "-D".into(),
             "-qq".into(),
+            // It may be told to let go.
+            "-I2".into(),
             "-e".into(),
             format!("trace={call}").into(),
             "-e".into(),
@@ -198,12 +221,49 @@ impl Fault {
         if trial.control.has_ended() {
             trial.control.revive()?;
         }
-        trial.change()?;
+        // strace counts in each thread, and SQLite has a new one for each new connection: without an end, the disk would fail
+        // whoever tries again.
+        let (control, a_while) =
+            (Arc::clone(&trial.control), Duration::from_millis(trial.rng.u64(200..2_000)));
+        let mending = thread::spawn(move || {
+            thread::sleep(a_while);
+            control.untrace();
+        });
+        let changed = trial.change();
+        mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))?;
+        changed?;
         // Before it is killed once more, by us.
         let traced = std::fs::read_to_string(trace).context("strace wrote nothing: is it installed?")?;
         trial.control.crash();
         trial.control.revive()?;
         Ok(traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL"))
+    }
+
+    /// Lets a call of PostgreSQL's processes fail during a few changes. Where it may not fail, in writing its log above all,
+    /// PostgreSQL ends all connections and recovers, which may fail too, and then it ends.
+    fn at_server(trial: &mut Trial, call: &str, error: &str, lasting: Lasting) -> Result<bool> {
+        let server = Arc::clone(trial.server.as_ref().context("a server of PostgreSQL")?);
+        if call == "openat" {
+            // Connections that are in use have opened what they need: the next ones open it anew.
+            trial.direct.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL",
+            )?;
+        }
+        let number = trial.rng.usize(1..=if call == "openat" { 40 } else { 3 });
+        let from_then_on = if lasting == Lasting::AWhile { "+" } else { "" };
+        let failing = server.fail(call, &format!("{error}:when={number}{from_then_on}"))?;
+        let a_while = Duration::from_millis(trial.rng.u64(200..2_000));
+        let mending = thread::spawn(move || {
+            thread::sleep(a_while);
+            failing.end()
+        });
+        let changed = (0..3).try_for_each(|_| trial.change());
+        // Whatever came of it, nobody is left behind that holds the server.
+        let struck = mending.join().map_err(|_| anyhow::anyhow!("the thread that mends panicked"))??;
+        changed?;
+        // It may end only now, of what failed before.
+        trial.change()?;
+        Ok(struck)
     }
 
     /// Notes pushes during a few changes, and sends them again afterwards.

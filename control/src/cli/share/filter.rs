@@ -13,6 +13,9 @@ pub(crate) struct Filter {
     /// none, password or counted (a `--max-access-count` and no password).
     #[arg(long)]
     protection: Option<String>,
+    /// link or embed; a bulk change is of links when absent.
+    #[arg(long)]
+    share_type: Option<String>,
     /// A part of the name, in any case.
     #[arg(long, value_name = "PART")]
     name_contains: Option<String>,
@@ -33,6 +36,7 @@ impl Filter {
         let flags = [
             ("status", self.status),
             ("protection", self.protection),
+            ("share_type", self.share_type),
             ("name_contains", self.name_contains),
             ("dashboard_id", self.dashboard),
             ("created_before", self.created_before),

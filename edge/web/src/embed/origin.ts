@@ -3,14 +3,16 @@
  * first; the page says it again where that header could not know the token.
  */
 
-/** Whether an origin is one of the listed: exact ones, or `https://*.example.com` for all below it. */
+/**
+ * Whether an origin is one of the listed: exact ones, or `https://*.example.com`
+ * for all below it. They come in the spelling in which browsers write origins,
+ * so texts are compared, and no parser has a say in what `*` is.
+ */
 export function fits(origin: string, allowed: string[]): boolean {
   return allowed.some((pattern) => {
-    // The parser leaves out a port that goes without saying, as origins do.
-    const { origin: written } = new URL(pattern);
-    const [scheme, below] = written.split("*");
-    if (scheme === undefined || below === undefined) return origin === written;
-    return origin.startsWith(scheme) && origin.endsWith(below) && origin.length > written.length - 1;
+    const [scheme = "", below] = pattern.split("*");
+    if (below === undefined) return origin === pattern;
+    return origin.startsWith(scheme) && origin.endsWith(below) && origin.length > scheme.length + below.length;
   });
 }
 

@@ -237,7 +237,20 @@ fn a_database_ahead_of_the_lease_makes_us_look_again() {
     *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
     host.asked();
     assert!(matches!(run(execute(&host, &memory, &key(), &opened, &Map::new())), Err(Error::Unavailable(_))));
-    assert_eq!(host.asked(), ["execute", "gate", "execute"]);
+    let again = ["wait", "gate", "execute"];
+    assert_eq!(host.asked(), [["execute", "gate", "execute"].as_slice(), &again, &again, &again].concat());
+}
+
+#[test]
+fn a_visitor_between_a_change_and_its_push_gets_rows_by_the_new_rule() {
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let opened = run(open(&host, &memory, &key())).unwrap();
+    *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
+    *host.on_its_way.borrow_mut() = Some(live_record(4));
+    host.asked();
+    let redeemed = run(execute(&host, &memory, &key(), &opened, &Map::new())).unwrap();
+    assert_eq!(&*redeemed.json, br#"{"revision":4}"#);
+    assert_eq!(host.asked(), ["execute", "gate", "execute", "wait", "gate", "execute"]);
 }
 
 #[test]
@@ -248,7 +261,8 @@ fn options_look_again_too() {
     host.asked();
     let refused = run(options(&host, &memory, &key(), &opened, "status", None));
     assert!(matches!(refused, Err(Error::Unavailable(_))));
-    assert_eq!(host.asked(), ["options", "gate", "options"]);
+    let again = ["wait", "gate", "options"];
+    assert_eq!(host.asked(), [["options", "gate", "options"].as_slice(), &again, &again, &again].concat());
 }
 
 #[test]
@@ -335,4 +349,17 @@ fn the_gate_is_told_of_openings_with_the_next_lease() {
     host.gate_down.set(false);
     run(renew(&host, &memory, &key()));
     assert_eq!(host.tally.borrow().usage.opens, 2);
+}
+
+#[test]
+fn an_embed_is_served_under_its_lease_alone() {
+    let mut record = live_record(3);
+    record.live.as_mut().unwrap().embed = Some(crate::model::embed::Terms::default());
+    let (host, memory) = (Fake::serving(record), Memory::default());
+    found(&host, &memory).unwrap();
+    host.gate_down.set(true);
+    host.later(LEASE / 4);
+    assert_eq!(found(&host, &memory), Ok((Found::Lease, 3)));
+    host.later(LEASE);
+    assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))), "one of its tokens may have died");
 }

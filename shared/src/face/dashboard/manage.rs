@@ -4,6 +4,7 @@ use crate::face::{MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::Definition;
 use crate::model::filter::Filter;
 use crate::model::limits::Limits;
+use crate::model::origin::{self, Origin};
 use crate::model::password::Typed;
 use crate::model::policy::{DefaultMode, Policy, Rules};
 use crate::model::share::{
@@ -95,6 +96,10 @@ pub struct ShareIn {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, write_only))]
     pub password: Option<Typed>,
+    /// Sites that may frame the page while nothing protects it: `https://blog.example.com`, `https://*.example.com`, or `*` alone
+    /// for any; at most 20. None when absent.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
     /// What viewers may do with the filters, at most one policy for each.
     #[serde(default)]
     pub share_filter_policies: Vec<Policy>,
@@ -116,6 +121,8 @@ pub struct NewShare {
     pub expires_at: Option<Millis>,
     /// See [`ShareIn`].
     pub max_access_count: Option<u64>,
+    /// See [`ShareIn::allowed_origins`].
+    pub frame_origins: Vec<Origin>,
     /// See [`ShareIn`].
     pub rules: Rules,
 }
@@ -141,10 +148,11 @@ impl ShareIn {
         check_max_access_count(self.max_access_count)?;
         let max_access_count = limits.count(self.max_access_count)?;
         limits.check_password(self.password.is_some())?;
+        let frame_origins = frame_origins(&self.allowed_origins)?;
         let rules = Rules { default_mode: self.default_mode, policies: self.share_filter_policies };
         check_rules(&rules, filters)?;
         let Self { name, share_type, .. } = self;
-        Ok(NewShare { name, share_type, not_before, expires_at, max_access_count, rules })
+        Ok(NewShare { name, share_type, not_before, expires_at, max_access_count, frame_origins, rules })
     }
 }
 
@@ -178,6 +186,9 @@ pub struct SharePatchIn {
     #[serde(default, deserialize_with = "present")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub max_access_count: Option<Option<u64>>,
+    /// Sites that may frame the page, in place of all old ones.
+    #[serde(default)]
+    pub allowed_origins: Option<Vec<String>>,
     /// In place of all old ones.
     #[serde(default)]
     pub share_filter_policies: Option<Vec<Policy>>,
@@ -203,8 +214,8 @@ impl SharePatchIn {
         if self == Self::default() {
             return Err(Error::invalid(
                 "",
-                "changes nothing: give name, not_before, expires_at, max_access_count, share_filter_policies or \
-                    default_mode",
+                "changes nothing: give name, not_before, expires_at, max_access_count, allowed_origins, \
+                    share_filter_policies or default_mode",
             ));
         }
         Ok(Amendment {
@@ -212,10 +223,15 @@ impl SharePatchIn {
             not_before: optional_instant("/not_before", self.not_before)?,
             expires_at: optional_instant("/expires_at", self.expires_at)?,
             max_access_count: self.max_access_count,
+            frame_origins: self.allowed_origins.as_deref().map(frame_origins).transpose()?,
             policies: self.share_filter_policies,
             default_mode: self.default_mode,
         })
     }
+}
+
+fn frame_origins(texts: &[String]) -> Result<Vec<Origin>> {
+    origin::parse_all_or_any(texts, "/allowed_origins").map_err(Error::Invalid)
 }
 
 #[expect(clippy::option_option, reason = "a patch has three states: absent, null and a value")]
@@ -268,6 +284,8 @@ pub struct ShareOut {
     pub open_count: u64,
     /// RFC 3339: when somebody last did, some seconds late; null for never.
     pub last_opened_at: Option<String>,
+    /// Sites that may frame the page while nothing protects it.
+    pub allowed_origins: Vec<String>,
     /// What viewers may do with the filters.
     pub share_filter_policies: Vec<Policy>,
     /// For filters without a policy.
@@ -313,6 +331,7 @@ impl ShareOut {
             access_count: usage.accesses,
             open_count: usage.opens,
             last_opened_at: usage.last_opened_at.map(Millis::to_rfc3339),
+            allowed_origins: share.frame_origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
             share_filter_policies: share.rules.policies.clone(),
             default_mode: share.rules.default_mode,
             created_at: share.created_at.to_rfc3339(),

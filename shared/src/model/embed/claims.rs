@@ -242,6 +242,7 @@ mod tests {
             with("org", json!(null)),
             with("jti", json!("")),
             with("jti", json!("a b")),
+            with("jti", json!("..")),
             with("jti", json!("x".repeat(65))),
             with("jti", json!(1)),
             with("gen", json!(-1)),
@@ -277,11 +278,11 @@ mod tests {
     #[test]
     fn no_claim_is_read_twice() {
         let text = claims().to_string();
-        let twice = text.replacen("{", "{\"gen\":2,", 1);
+        let twice = text.replacen('{', "{\"gen\":2,", 1);
         assert_eq!(Claims::read(twice.as_bytes(), OWNER), None);
-        let escaped = text.replacen("{", "{\"\\u0067en\":2,", 1);
+        let escaped = text.replacen('{', "{\"\\u0067en\":2,", 1);
         assert_eq!(Claims::read(escaped.as_bytes(), OWNER), None);
-        let nested = text.replacen("{", "{\"fixed_params\":{\"a\":1,\"a\":2},", 1);
+        let nested = text.replacen('{', "{\"fixed_params\":{\"a\":1,\"a\":2},", 1);
         assert_eq!(Claims::read(nested.as_bytes(), OWNER), None);
         assert_eq!(Claims::read(b"[]", OWNER), None);
     }

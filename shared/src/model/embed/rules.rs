@@ -113,7 +113,7 @@ impl Granted {
         let allowed = names.iter().filter(is_allowed).count();
         let policy = self.policies.iter().enumerate().find(|(_, policy)| policy.filter_slug == filter.slug);
         let at_policy = |at: usize| format!("/share_filter_policies/{at}");
-        if (is_fixed && allowed > 0) || (allowed > 0 && allowed < names.len()) {
+        if allowed > 0 && (is_fixed || allowed < names.len()) {
             return Err(Flaw::new("/allowed_params", "must name both ends of a date range, or none"));
         }
         let (rule, pointer) = match (is_fixed, policy) {
@@ -172,7 +172,8 @@ impl Granted {
     }
 
     fn is_given(&self, name: &str, filters: &[Filter], asked: &Map<String, Value>) -> bool {
-        let is_set = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
+        let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        let is_set = |value: Option<&Value>| value.is_some_and(|value| !is_empty(value));
         let within_range = || {
             let range = filters.iter().find(|filter| {
                 filter.kind == Kind::DateRange && filter.parameters().iter().any(|part| part == name)

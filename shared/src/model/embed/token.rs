@@ -262,6 +262,8 @@ mod tests {
         }
     }
 
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
     #[test]
     fn only_unpadded_canonical_base64url_is_read() {
         let good = token();
@@ -278,7 +280,6 @@ mod tests {
         }
         // The last character of a signature carries four bits that say nothing: only one of its four spellings is right.
         let (most, last) = good.split_at(good.len() - 1);
-        const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let taken = ALPHABET
             .chars()
             .filter(|last| verify(&ring(), &format!("{most}{last}")).is_some())

@@ -153,7 +153,10 @@ fn is_uuid(text: &str) -> bool {
 }
 
 fn is_token_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
+    // It must stand in a path.
+    text != "."
+        && text != ".."
+        && (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte))
 }
 

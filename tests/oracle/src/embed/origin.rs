@@ -1,6 +1,4 @@
-//! Sites that may frame an embed: `http(s)://host[:port]`, or `https://*.example.com`.
-
-use std::net::Ipv6Addr;
+//! Sites that may frame an embed: `http(s)://host[:port]`, or `https://*.example.com`. No IPv6 address.
 
 /// The one spelling of an origin: without the port that its scheme has anyway. `None` when it is none.
 pub fn read(text: &str) -> Option<String> {
@@ -8,17 +6,8 @@ pub fn read(text: &str) -> Option<String> {
         Some(rest) => ("https", rest, "443"),
         None => ("http", text.strip_prefix("http://")?, "80"),
     };
-    let (host, port) = if let Some(bracketed) = rest.strip_prefix('[') {
-        let (address, port) = bracketed.split_once(']')?;
-        // The shortest spelling, as browsers have it.
-        if address.parse::<Ipv6Addr>().ok()?.to_string() != address {
-            return None;
-        }
-        (format!("[{address}]"), if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
-    } else {
-        let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
-        (name(host)?.to_owned(), port)
-    };
+    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+    let host = name(host)?;
     match port {
         Some(port) if !is_port(port) => None,
         Some(port) if port != own_port => Some(format!("{scheme}://{host}:{port}")),
@@ -30,7 +19,7 @@ pub fn read(text: &str) -> Option<String> {
 fn name(host: &str) -> Option<&str> {
     let below = host.strip_prefix("*.");
     let labels: Vec<&str> = below.unwrap_or(host).split('.').collect();
-    let digits = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = |label: &&str| label.starts_with("0x") || label.bytes().all(|byte| byte.is_ascii_digit());
     let is_address = labels.len() == 4 && labels.iter().all(|label| is_number(label, 255));
     let fits = host.len() <= 253
         && labels.iter().all(|label| is_label(label))
@@ -119,6 +108,8 @@ mod tests {
             "https://1.com",
             "https://a.1",
             "https://a.1b",
+            "https://a.0x1",
+            "https://0xa.com",
             "https://a.com:+1",
             "https://[::1]:80",
             "https://[::1%25a]",

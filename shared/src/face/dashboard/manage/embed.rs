@@ -1,5 +1,6 @@
 //! What owners send and get to embed dashboards. Rows 1.13, 1.23, holes 1.s, 1.t.
 
+use crate::error::Flaw;
 use crate::model::embed::{DEFAULT_LIFE, Granted, Look, MAX_LIFE, MIN_LIFE, Theme};
 use crate::model::filter::{Filter, Kind};
 use crate::model::origin::{self, Origin};
@@ -20,7 +21,8 @@ pub struct EmbedIn {
     /// Parameters that must be set, by the viewer or in `fixed_params`.
     #[serde(default)]
     pub required_params: Vec<String>,
-    /// Parameters that the token sets: they win over whatever the viewer sends, and the viewer does not see them.
+    /// Parameters that the token sets: they win over whatever the viewer sends. The page does not show
+    /// them, but a token is signed, not encrypted: whoever has it can read them.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub fixed_params: Map<String, Value>,
@@ -54,7 +56,7 @@ impl EmbedIn {
         let mut flaws = Vec::new();
         let life = self.expires_in.unwrap_or(DEFAULT_LIFE.as_secs());
         if !(MIN_LIFE.as_secs()..=MAX_LIFE.as_secs()).contains(&life) {
-            flaws.extend(flaw("/expires_in", "must be 60 to 86,400 seconds"));
+            flaws.push(Flaw::new("/expires_in", "must be 60 to 86,400 seconds"));
         }
         let counts = [
             ("/allowed_params", self.allowed_params.len()),
@@ -64,7 +66,7 @@ impl EmbedIn {
         ];
         for (pointer, count) in counts {
             if count > MAX_PARAMETERS {
-                flaws.extend(flaw(pointer, "must have at most 100 items"));
+                flaws.push(Flaw::new(pointer, "must have at most 100 items"));
             }
         }
         let origins =
@@ -86,10 +88,6 @@ impl EmbedIn {
         }
         if flaws.is_empty() { Ok((granted, life)) } else { Err(Error::Invalid(flaws)) }
     }
-}
-
-fn flaw(pointer: &str, message: &str) -> Option<crate::error::Flaw> {
-    Some(crate::error::Flaw::new(pointer, message))
 }
 
 /// A token, and what to do with it.
@@ -285,7 +283,7 @@ mod tests {
         .and_then(|input| input.check(&filters()));
         match result {
             Err(Error::Invalid(flaws)) => {
-                assert!(flaws.iter().any(|flaw| flaw.pointer == pointer), "{flaws:?}")
+                assert!(flaws.iter().any(|flaw| flaw.pointer == pointer), "{flaws:?}");
             }
             other => panic!("{body} gave {other:?}"),
         }

@@ -113,6 +113,9 @@ fn what_is_required_must_be_given_or_fixed() {
     refused(&token, &json!({"city": "Oslo", "period_start": null}), "period_start");
     refused(&token, &json!({"city": "Oslo", "period_end": "2024-01-01"}), "period_start");
     refused(&token, &json!({"period_start": "2024-01-01"}), "city");
+    let tags = Granted { required_params: names(&["tags"]), ..granted(&["tags"], &json!({})) };
+    refused(&tags, &json!({"tags": []}), "tags");
+    assert!(decided(&tags, &json!({"tags": ["a"]})).is_ok());
     assert!(decided(&token, &json!({"city": "Oslo", "period_start": "2024-01-01"})).is_ok());
     assert!(decided(&token, &json!({"city": "Oslo", "period": {"start": "2024-01-01"}})).is_ok());
 }

@@ -121,7 +121,7 @@ fn optional(forge: &mut Forge, header: &Fields, claims: &Fields) {
         one("policies", &locked),
         one("origins", "[]"),
         one("origins", r#"["https://a.com","https://a.com:443","https://a.com"]"#),
-        one("origins", r#"["http://localhost:3000","http://127.0.0.1","http://[::1]:8080"]"#),
+        one("origins", r#"["http://localhost:3000","http://127.0.0.1"]"#),
         one(
             "origins",
             r#"["https://*.example.com","https://*.a.b.example.com:8443","http://a_b.c-d.xn--mnchen-3ya.de"]"#,
