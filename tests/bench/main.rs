@@ -8,6 +8,7 @@
 mod bare;
 mod creates;
 mod database;
+mod embeds;
 mod installation;
 mod lists;
 mod load;
@@ -27,10 +28,11 @@ use table::Row;
 type Part = fn() -> Result<Vec<Row>>;
 
 /// What can be measured by itself, in the order of the table.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("size", worker::size),
     ("start", worker::first_request),
     ("requests", worker::requests),
+    ("embeds", embeds::rows),
     ("guesses", worker::guesses),
     ("revokes", revokes::rows),
     ("creates", creates::rows),

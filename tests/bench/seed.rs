@@ -2,20 +2,24 @@
 
 use crate::load::{Connection, Request};
 use crate::workerd::{ROOT_KEY, Workerd};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::value::to_raw_value;
-use shared::call::{SIGNATURE_HEADER, sign};
+use shared::call::{self, SIGNATURE_HEADER};
 use shared::model::dashboard::{Panel, View};
+use shared::model::embed::token::sign;
+use shared::model::embed::{Embed, Granted, Terms};
 use shared::model::filter::{Choice, Choices, Filter, Kind};
 use shared::model::key::{KeyRing, Keys};
+use shared::model::origin::Origin;
 use shared::model::password::{self, Password, Scheme};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
 use shared::model::share::ShareType;
-use shared::model::token::Token;
+use shared::model::token::{RecordKey, Token};
 use shared::model::usage::Usage;
 use shared::replica::{
-    Change, Live, MAX_CHANGES, Organization, PUSH_PATH, Push, Record, SCHEMA, ShareView, TargetView,
+    Change, EMBED_SCHEMA, Live, MAX_CHANGES, Organization, PUSH_PATH, Push, Record, SCHEMA, ShareView,
+    TargetView,
 };
 use uuid::Uuid;
 
@@ -55,6 +59,54 @@ pub fn protected(number: u128) -> Result<Share> {
     let Ok(word) = Password::new(PASSWORD.to_owned()) else { bail!("not a password") };
     let hashed = password::hash(&word, &keys, Scheme::Argon2id, [7; 16]);
     Ok(share(&keys, number, Protection { password: hashed, version: 1, ..Protection::default() }))
+}
+
+/// Records of embeds, of dashboards numbered from 0.
+pub fn embedded(count: u128) -> Vec<Share> {
+    let embed = |number: u128| {
+        let id = Uuid::from_u128(number);
+        let mut record = record(number, Protection::default());
+        record.schema = EMBED_SCHEMA;
+        if let Some(live) = &mut record.live {
+            let TargetView::Dashboard(view) = &mut live.target;
+            view.id = id;
+            live.share.share_type = ShareType::Embed;
+            live.embed = Some(Terms { keys: vec![1], ..Terms::default() });
+        }
+        Share { key: RecordKey::of_embed(id, 1).as_str().to_owned(), token: String::new(), record }
+    };
+    (0..count).map(embed).collect()
+}
+
+/// Tokens for these dashboards in turn, as a customer's server would sign them.
+pub fn embed_tokens(dashboards: u128, count: usize) -> Result<Vec<String>> {
+    let keys = keys()?;
+    let issued_at = tests::signed::now().0 / 1_000 - 60;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let mut tokens = Vec::new();
+    for (number, dashboard) in (0..dashboards).cycle().take(count).enumerate() {
+        let embed = Embed {
+            organization: Uuid::from_u128(1),
+            key_generation: 1,
+            dashboard: Uuid::from_u128(dashboard),
+            generation: 1,
+            id: format!("viewer-{number}"),
+            issued_at,
+            expires_at: issued_at + 3_600,
+            not_before: None,
+            terms: Granted {
+                allowed_params: names(&["filter_0", "filter_4_start", "filter_4_end"]),
+                required_params: names(&["filter_0"]),
+                fixed_params: [("filter_2".to_owned(), format!("tenant-{number}").into())]
+                    .into_iter()
+                    .collect(),
+                origins: vec![Origin::parse("https://shop.example.com").map_err(anyhow::Error::msg)?],
+                ..Granted::default()
+            },
+        };
+        tokens.push(sign(&keys, &embed).context("a token")?.expose().to_owned());
+    }
+    Ok(tokens)
 }
 
 fn share(keys: &Keys, number: u128, protection: Protection) -> Share {
@@ -124,7 +176,7 @@ pub fn push(workerd: &Workerd, shares: &[Share]) -> Result<()> {
         };
         let push = Push { changes: batch.iter().map(change).collect::<Result<_>>()? };
         let body = serde_json::to_vec(&push)?;
-        let signature = sign(&keys.push, "POST", PUSH_PATH, &body, tests::signed::now());
+        let signature = call::sign(&keys.push, "POST", PUSH_PATH, &body, tests::signed::now());
         let header = format!("{SIGNATURE_HEADER}: {signature}\r\n");
         let (status, answer) = connection.call(&Request::send("POST", PUSH_PATH, &header, &body))?;
         if status != 200 || answer.windows(8).any(|part| part == b"\"failed\"") {

@@ -14,7 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 5;
-const CONNECTIONS: usize = 8;
+/// At once.
+pub const CONNECTIONS: usize = 8;
 const HOT: u128 = 500;
 /// Shares that are visited once: so many in each round.
 const COLD: u128 = 300;
@@ -117,7 +118,7 @@ pub fn requests() -> Result<Vec<Row>> {
 }
 
 /// Processor time for each request of two subjects, round by round.
-fn compare(
+pub fn compare(
     what: &'static str,
     beside: &'static str,
     first: (&Workerd, &[Request]),

@@ -27,6 +27,8 @@ pub enum Subject<'a> {
     Confirming,
     /// A Worker written by hand in JavaScript.
     Baseline,
+    /// One written by hand that has the tokens of embeds checked by jose.
+    Jose,
     /// An answer without any work.
     Empty,
 }
@@ -122,13 +124,17 @@ fn config(subject: Subject<'_>, (port, kv_port): (&str, &str), folder: &Path) ->
                 bindings.as_str(),
             )
         }
-        Subject::Confirming | Subject::Baseline | Subject::Empty => {
+        Subject::Confirming | Subject::Baseline | Subject::Jose | Subject::Empty => {
             let source = match subject {
-                Subject::Confirming => "confirm.js",
-                Subject::Baseline => "baseline.js",
-                _ => "empty.js",
+                Subject::Confirming => Path::new(SOURCES).join("confirm.js"),
+                Subject::Baseline => Path::new(SOURCES).join("baseline.js"),
+                // One file, with jose in it.
+                Subject::Jose => {
+                    std::env::var_os("BENCH_EMBED_JS").context("BENCH_EMBED_JS is not set")?.into()
+                }
+                _ => Path::new(SOURCES).join("empty.js"),
             };
-            copy(Path::new(SOURCES).join(source), "index.js")?;
+            copy(source, "index.js")?;
             (r#"(name = "index.js", esModule = embed "index.js")"#, "")
         }
     };

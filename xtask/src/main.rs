@@ -36,7 +36,7 @@ struct Cli {
 enum Command {
     /// Install what is missing: wasm target, worker-build, wrangler with its Node, demo data
     Setup {
-        /// Also what only the tests and lints need: PostgreSQL, Chromium, cargo-deny
+        /// Also what only the tests and lints need: PostgreSQL, Chromium, Python, cargo-deny
         #[arg(long)]
         all: bool,
     },
@@ -51,7 +51,7 @@ enum Command {
     },
     /// Measure what requests, revocations, creates and lists cost, beside something written by hand
     Bench {
-        /// Only parts whose name contains this: size, start, requests, guesses, revokes, creates, lists
+        /// Only parts whose name contains this: size, start, requests, embeds, guesses, revokes, creates, lists
         filter: Option<String>,
     },
     /// Compare the policy function and the reader of embed tokens with the documented rules, on random shares, requests and tokens
