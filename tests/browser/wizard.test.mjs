@@ -139,6 +139,21 @@ test("the code works where it is pasted, until its token is revoked", async () =
   await host.close();
 });
 
+test("both ends of a period go together", () =>
+  chosen({}, async (page) => {
+    const end = () => page.inputValue("#parameter-period_end");
+    await page.selectOption("#parameter-period_start", "required");
+    assert.equal(await end(), "allowed");
+    await page.selectOption("#parameter-period_start", "fixed");
+    assert.equal(await end(), "closed");
+    await page.selectOption("#parameter-period_end", "fixed");
+    await page.selectOption("#parameter-period_start", "allowed");
+    assert.equal(await end(), "allowed");
+    assert.ok(await page.isHidden("#parameter-period_end-value"));
+    await page.selectOption("#parameter-period_end", "closed");
+    assert.equal(await page.inputValue("#parameter-period_start"), "closed");
+  }));
+
 test("what is wrong is told at its field", () =>
   chosen(
     { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true },

@@ -133,9 +133,11 @@ function parameterRow(parameter) {
   value.element.setAttribute("aria-label", `Value of ${name}`);
   value.element.setAttribute("aria-describedby", `${id}-problem`);
   value.element.hidden = true;
+  const row = { parameter, rule, value };
   rule.addEventListener("change", () => {
-    value.element.hidden = rule.value !== "fixed";
+    showValue(row);
     if (rule.value === "fixed") value.element.focus();
+    pair(row);
   });
   place("parameter-list").append(
     element(
@@ -146,7 +148,23 @@ function parameterRow(parameter) {
       element("p", { class: "problem", id: `${id}-problem` }),
     ),
   );
-  return { parameter, rule, value };
+  return row;
+}
+
+/** A value is asked for where it is fixed. @param {Row} row */
+function showValue({ rule, value }) {
+  value.element.hidden = rule.value !== "fixed";
+}
+
+/** The other end of a date range goes along: viewers may set both ends or none. @param {Row} changed */
+function pair(changed) {
+  /** @param {Row} row */
+  const isFree = ({ rule }) => rule.value === "allowed" || rule.value === "required";
+  for (const row of rows) {
+    if (row.parameter.filter_slug !== changed.parameter.filter_slug || isFree(row) === isFree(changed)) continue;
+    row.rule.value = isFree(changed) ? "allowed" : "closed";
+    showValue(row);
+  }
 }
 
 /** An input for one value of a parameter's kind. @param {Parameter} parameter @returns {ValueField} */
