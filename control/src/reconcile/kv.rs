@@ -32,9 +32,9 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer: a bulk read of 100 records of 256 KiB.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// How often one call is tried. With their pauses these outlast the five minutes for which Cloudflare blocks whoever
+/// How often one call is tried. Even the shortest of their pauses together outlast the five minutes for which Cloudflare blocks whoever
 /// called too often.
-const TRIES: i64 = 20;
+const TRIES: i64 = 27;
 
 /// One namespace.
 pub(crate) struct Kv {
