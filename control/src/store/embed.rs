@@ -111,14 +111,6 @@ pub(crate) async fn newest(
 pub(crate) async fn touch_all(session: &mut Session, organization: Uuid, now: Millis) -> Result<()> {
     const TOUCH: &str = "UPDATE share SET revision = revision + 1
         WHERE organization_id = $1 AND share_type = 'embed' AND state = 'live'";
-    const ENQUEUE: &str = "INSERT INTO outbox
-            (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
-        SELECT t.record_key, s.revision, $1, 0, $1, $2
-        FROM share s JOIN share_token t ON t.share_id = s.id
-        WHERE s.organization_id = $3 AND s.share_type = 'embed' AND t.retired_at IS NULL
-        ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
-            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL,
-            enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END";
     // In the order in which bulk changes take theirs: SQLite has one writer anyway.
     const ORDER: &str = "SELECT id FROM share
         WHERE organization_id = $1 AND share_type = 'embed' AND state = 'live' ORDER BY id DESC FOR UPDATE";
@@ -126,8 +118,7 @@ pub(crate) async fn touch_all(session: &mut Session, organization: Uuid, now: Mi
         query!(&mut *session, fetch_all, (String,), ORDER, organization.to_string()).map_err(fault)?;
     }
     execute!(&mut *session, TOUCH, organization.to_string()).map_err(fault)?;
-    execute!(session, ENQUEUE, now.0, now.plus(outbox::CLAIM).0, organization.to_string()).map_err(fault)?;
-    Ok(())
+    outbox::enqueue_embeds(session, organization, now).await
 }
 
 /// Record keys of a dashboard's embeds, those before included, that the edge has yet to learn about, in order of generation.

@@ -42,24 +42,45 @@ pub(crate) async fn enqueue(session: &mut Session, key: &str, revision: u64, now
     Ok(())
 }
 
+/// Enqueues the current tokens of shares, of one text for all that change many together. `$3` says whose.
+macro_rules! enqueue_current {
+    ($whose:literal) => {
+        concat!(
+            "INSERT INTO outbox
+                (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
+            SELECT t.record_key, s.revision, $1, 0, $1, $2
+            FROM share s JOIN share_token t ON t.share_id = s.id
+            WHERE t.retired_at IS NULL AND ",
+            $whose,
+            " ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
+                next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL,
+                enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END
+            RETURNING record_key"
+        )
+    };
+}
+
 /// Enqueues the current tokens of all shares of a dashboard and gives their record keys.
 pub(crate) async fn enqueue_all(
     session: &mut Session,
     dashboard: uuid::Uuid,
     now: Millis,
 ) -> Result<Vec<String>> {
-    const SQL: &str = "INSERT INTO outbox
-            (record_key, revision, enqueued_at, attempts, next_attempt_at, claimed_until)
-        SELECT t.record_key, s.revision, $1, 0, $1, $2
-        FROM share s JOIN share_token t ON t.share_id = s.id
-        WHERE s.dashboard_id = $3 AND t.retired_at IS NULL
-        ON CONFLICT (record_key) DO UPDATE SET revision = excluded.revision, attempts = 0,
-            next_attempt_at = excluded.next_attempt_at, claimed_until = excluded.claimed_until, parked_at = NULL,
-            enqueued_at = CASE WHEN outbox.parked_at IS NULL THEN outbox.enqueued_at ELSE excluded.enqueued_at END
-        RETURNING record_key";
+    const SQL: &str = enqueue_current!("s.dashboard_id = $3");
     let rows = query!(session, fetch_all, (String,), SQL, now.0, now.plus(CLAIM).0, dashboard.to_string())
         .map_err(fault)?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+/// Enqueues the embeds in force of an organization.
+pub(crate) async fn enqueue_embeds(
+    session: &mut Session,
+    organization: uuid::Uuid,
+    now: Millis,
+) -> Result<()> {
+    const SQL: &str = enqueue_current!("s.organization_id = $3 AND s.share_type = 'embed'");
+    execute!(session, SQL, now.0, now.plus(CLAIM).0, organization.to_string()).map_err(fault)?;
+    Ok(())
 }
 
 /// Claims rows that are due, oldest first.
