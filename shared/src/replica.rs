@@ -104,6 +104,22 @@ pub enum TargetView {
     Dashboard(View),
 }
 
+impl TargetView {
+    /// The dashboard, if it is one.
+    pub const fn dashboard(&self) -> Option<&View> {
+        match self {
+            Self::Dashboard(view) => Some(view),
+        }
+    }
+
+    /// What people call it.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Dashboard(view) => &view.title,
+        }
+    }
+}
+
 /// Why a record cannot be used. The share closes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// What a create writes before it commits; a share of a common dashboard without any restriction.
 const SHARE: &str =
-    "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, name_folded, state, generation,
+    "INSERT INTO share (id, organization_id, target_id, share_type, name, name_folded, state, generation,
         revision, nonce, key_epoch, rules, created_at, issued_at)
     VALUES ($1, $2, $3, 'link', 'Figures for the board', 'figures for the board', 'live', 1, 1,
         '4f1c9a7be1d05836c7aa10f4e93b5d62', 'c0ffee42', '{\"default_mode\":\"open\",\"policies\":[]}', $4, $4)";

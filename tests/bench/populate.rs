@@ -29,7 +29,7 @@ pub fn owner(raw: &mut Raw) -> Result<(String, String)> {
 
 /// Of ten shares one is revoked; of five one has a password; of seven one is expired. Names repeat after a thousand, but
 /// for the rare ones.
-const SHARES: &str = "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, name_folded, state,
+const SHARES: &str = "INSERT INTO share (id, organization_id, target_id, share_type, name, name_folded, state,
         generation, revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version,
         guess_resets, expires_at, created_at, issued_at, revoked_at)
     WITH RECURSIVE slot (n) AS

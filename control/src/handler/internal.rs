@@ -23,7 +23,7 @@ use shared::model::dashboard::{Definition, View};
 use shared::model::embed::Embed;
 use shared::model::embed::token::verify as verify_token;
 use shared::model::policy::{self, Rules};
-use shared::model::share::{Share, ShareType, State as ShareState, Target};
+use shared::model::share::{Share, ShareType, State as ShareState, Target, TargetKind};
 use shared::model::token::RecordKey;
 use shared::{Error, Result};
 use std::sync::Arc;
@@ -159,7 +159,9 @@ async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
     if share.revision != call.revision {
         return Err(Refusal::Stale);
     }
-    let Target::Dashboard(dashboard) = share.target;
+    let Target { kind: TargetKind::Dashboard, id: dashboard } = share.target else {
+        return Err(Refusal::Dead);
+    };
     let embed = match (share.share_type, &call.embed_token) {
         (ShareType::Link, None) => None,
         (ShareType::Embed, Some(token)) => {

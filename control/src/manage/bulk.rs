@@ -8,7 +8,7 @@ use crate::store::{self, Page, Session, outbox};
 use shared::face::dashboard::manage::{
     BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES, ShareFilter, ShareOut,
 };
-use shared::model::share::{ShareType, State, Target};
+use shared::model::share::{ShareType, State};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::cmp::Reverse;
@@ -36,7 +36,7 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
     let (mut changed, mut keys) = (Vec::new(), Vec::new());
     for Stored { share, .. } in &found {
         if change(service, &mut session, actor, (input.action, share.id), now).await? {
-            changed.push(store::share::find(&mut session, actor.organization.id, share.id).await?);
+            changed.push(share::find(&mut session, actor, share.id).await?);
         }
         // Of one that somebody else has revoked as well: its old link may still be served.
         let pending = outbox::pending_of(&mut session, share.id).await?;
@@ -99,11 +99,7 @@ async fn find(
 
 /// Holds the dashboards, in order: whoever changes all shares of one waits, instead of each waiting for the other.
 async fn lock_dashboards(session: &mut Session, actor: &Actor, found: &[Stored]) -> Result<()> {
-    let dashboard = |stored: &Stored| {
-        let Target::Dashboard(dashboard) = stored.share.target;
-        dashboard
-    };
-    for dashboard in found.iter().map(dashboard).collect::<BTreeSet<_>>() {
+    for dashboard in found.iter().map(|stored| stored.share.target.id).collect::<BTreeSet<_>>() {
         match store::dashboard::lock(session, actor.organization.id, dashboard).await {
             // Its shares were revoked with it.
             Ok(_) | Err(Error::NotFound(_)) => {}
@@ -121,7 +117,7 @@ async fn change(
     (action, id): (BulkAction, Uuid),
     now: Millis,
 ) -> Result<bool> {
-    let mut share = store::share::lock(session, actor.organization.id, id).await?;
+    let mut share = share::lock(session, actor, id).await?;
     if share.state != State::Live {
         return Ok(false);
     }

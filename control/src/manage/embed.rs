@@ -15,7 +15,7 @@ use shared::model::embed::token::{key_id, parse_key_id, sign};
 use shared::model::embed::{Embed, MAX_KEYS, MAX_LIFE, is_token_id, next_number};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
-use shared::model::share::{MAX_NAME_CHARS, Share, ShareType, State, Target};
+use shared::model::share::{MAX_NAME_CHARS, Share, ShareType, State, Target, TargetKind};
 use shared::{Error, Result};
 use uuid::Uuid;
 
@@ -116,7 +116,8 @@ pub(crate) async fn revoke(
         let body = EmbedRevokedOut { revoked: false, dashboard_id: dashboard, effective: effective(false) };
         return Ok(Done { body, pending: false, replayed: false });
     };
-    let mut embed = store::share::lock(&mut session, actor.organization.id, embed.id).await?;
+    let mut embed =
+        store::share::lock(&mut session, actor.organization.id, TargetKind::Dashboard, embed.id).await?;
     let revoked = share::revoke_within(&mut session, actor, &mut embed, service.clock.now()).await?;
     let pending = commit_of(service, session, dashboard).await?;
     let body = EmbedRevokedOut { revoked, dashboard_id: dashboard, effective: effective(pending) };
@@ -270,7 +271,7 @@ async fn turn_on_once(service: &Service, actor: &Actor, dashboard: Uuid) -> Resu
         let embed = Share {
             id: Uuid::now_v7(),
             organization_id: organization,
-            target: Target::Dashboard(dashboard),
+            target: Target::dashboard(dashboard),
             share_type: ShareType::Embed,
             name: opened.definition.title.chars().take(MAX_NAME_CHARS).collect(),
             state: State::Live,
@@ -325,7 +326,7 @@ async fn describe(
 async fn lock(session: &mut Session, actor: &Actor, dashboard: Uuid) -> Result<Share> {
     store::dashboard::lock(session, actor.organization.id, dashboard).await?;
     let embed = in_force(session, actor.organization.id, dashboard).await?.ok_or(Error::NotFound("embed"))?;
-    store::share::lock(session, actor.organization.id, embed.id).await
+    store::share::lock(session, actor.organization.id, TargetKind::Dashboard, embed.id).await
 }
 
 async fn in_force(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Option<Share>> {

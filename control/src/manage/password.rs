@@ -19,7 +19,7 @@ pub(crate) async fn set(
     share::get(service, actor, id).await?;
     let hashed = service.passwords.hash(&input.password).await?;
     let mut session = service.store.write().await?;
-    let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
+    let mut share = share::lock(&mut session, actor, id).await?;
     let limits = store::organization::limits(&mut session, actor.organization.id).await?;
     share.set_password(Some(hashed), &limits)?;
     share::save(service, session, actor, &share, ("share.password_set", json!({}))).await
@@ -28,7 +28,7 @@ pub(crate) async fn set(
 /// Removes a share's password. Again is no mistake: nothing changes.
 pub(crate) async fn remove(service: &Service, actor: &Actor, id: Uuid) -> Result<Done<ShareOut>> {
     let mut session = service.store.write().await?;
-    let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
+    let mut share = share::lock(&mut session, actor, id).await?;
     if share.protection.password.is_none() {
         return share::commit(service, session, actor, id).await;
     }
@@ -40,7 +40,7 @@ pub(crate) async fn remove(service: &Service, actor: &Actor, id: Uuid) -> Result
 /// Has the guesses of a share's password counted anew: whoever was locked out may guess again.
 pub(crate) async fn reset_attempts(service: &Service, actor: &Actor, id: Uuid) -> Result<Done<ShareOut>> {
     let mut session = service.store.write().await?;
-    let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
+    let mut share = share::lock(&mut session, actor, id).await?;
     share.reset_attempts()?;
     share::save(service, session, actor, &share, ("share.attempts_reset", json!({}))).await
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::face::dashboard::manage::{RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
 use shared::model::filter::Filter;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, ShareType, State, Target};
+use shared::model::share::{Share, ShareType, State, Target, TargetKind};
 use shared::model::token::{RecordKey, Token};
 use shared::time::Millis;
 use shared::{Error, Result};
@@ -43,7 +43,7 @@ pub(crate) async fn create(
     let share = Share {
         id,
         organization_id: actor.organization.id,
-        target: Target::Dashboard(dashboard),
+        target: Target::dashboard(dashboard),
         share_type: new.share_type,
         name: new.name,
         state: State::Live,
@@ -94,7 +94,7 @@ pub(crate) async fn rotate(
     if let Some(earlier) = Once::claim(once, &mut session, actor, id, now).await? {
         return replay(service, actor, session, earlier).await;
     }
-    let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
+    let mut share = lock(&mut session, actor, id).await?;
     rotate_within(service, &mut session, actor, &mut share, now).await?;
     commit(service, session, actor, id).await
 }
@@ -136,15 +136,14 @@ pub(crate) async fn amend(
     });
     let mut session = service.store.write().await?;
     // The dashboard first, as everywhere: two sessions that lock both must not wait for one another.
-    let Target::Dashboard(dashboard) =
-        store::share::find(&mut session, actor.organization.id, id).await?.share.target;
+    let dashboard = find(&mut session, actor, id).await?.share.target.id;
     let filters = match store::dashboard::lock(&mut session, actor.organization.id, dashboard).await {
         Ok(opened) => filters(&opened),
         // A share that outlived its dashboard is revoked, and says so itself.
         Err(Error::NotFound(_)) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
+    let mut share = lock(&mut session, actor, id).await?;
     let limits = store::organization::limits(&mut session, actor.organization.id).await?;
     share.amend(change, &filters, &limits, now)?;
     save(service, session, actor, &share, ("share.amend", detail)).await
@@ -154,7 +153,7 @@ pub(crate) async fn amend(
 pub(crate) async fn revoke(service: &Service, actor: &Actor, id: Uuid) -> Result<Done<RevokedOut>> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
-    let mut share = store::share::lock(&mut session, actor.organization.id, id).await?;
+    let mut share = lock(&mut session, actor, id).await?;
     let revoked = revoke_within(&mut session, actor, &mut share, now).await?;
     let Done { body: share, pending, replayed } = commit(service, session, actor, id).await?;
     Ok(Done { body: RevokedOut { revoked, id, effective: share.effective }, pending, replayed })
@@ -181,7 +180,7 @@ pub(super) async fn revoke_within(
 /// One share.
 pub(crate) async fn get(service: &Service, actor: &Actor, id: Uuid) -> Result<ShareOut> {
     let mut session = service.store.read().await?;
-    let stored = store::share::find(&mut session, actor.organization.id, id).await?;
+    let stored = find(&mut session, actor, id).await?;
     Ok(render(service, &stored, service.clock.now()))
 }
 
@@ -213,6 +212,16 @@ pub(crate) async fn list_of(
     list(service, actor, &filter, page).await
 }
 
+/// A share of a dashboard, held until the session ends. Those of anything else are for their own dialects.
+pub(super) async fn lock(session: &mut Session, actor: &Actor, id: Uuid) -> Result<Share> {
+    store::share::lock(session, actor.organization.id, TargetKind::Dashboard, id).await
+}
+
+/// A share of a dashboard.
+pub(super) async fn find(session: &mut Session, actor: &Actor, id: Uuid) -> Result<Stored> {
+    store::share::find(session, actor.organization.id, TargetKind::Dashboard, id).await
+}
+
 /// What the viewers of a dashboard may narrow.
 pub(super) fn filters(dashboard: &Dashboard) -> Vec<Filter> {
     dashboard.definition.view(dashboard.id, dashboard.version).filters
@@ -225,10 +234,7 @@ async fn issue(service: &Service, session: &mut Session, share: &Share) -> Resul
             let keys = &service.ring.current;
             Token::derive(keys, share.id, share.generation, &share.nonce).record_key(keys)
         }
-        ShareType::Embed => {
-            let Target::Dashboard(dashboard) = share.target;
-            RecordKey::of_embed(dashboard, share.generation)
-        }
+        ShareType::Embed => RecordKey::of_embed(share.target.id, share.generation),
     };
     store::share::insert_token(session, share, &key).await?;
     Ok(key.as_str().to_owned())
@@ -276,7 +282,7 @@ pub(super) async fn commit(
     actor: &Actor,
     id: Uuid,
 ) -> Result<Done<ShareOut>> {
-    let stored = store::share::find(&mut session, actor.organization.id, id).await?;
+    let stored = find(&mut session, actor, id).await?;
     let keys = outbox::pending_of(&mut session, id).await?;
     session.commit().await?;
     let pending = !service.replication.confirm(keys).await;

@@ -100,7 +100,7 @@ pub(crate) async fn newest(
     dashboard: Uuid,
 ) -> Result<Option<Share>> {
     const SQL: &str = "SELECT * FROM share
-        WHERE dashboard_id = $1 AND organization_id = $2 AND share_type = 'embed' ORDER BY generation DESC LIMIT 1";
+        WHERE target_id = $1 AND organization_id = $2 AND share_type = 'embed' ORDER BY generation DESC LIMIT 1";
     query!(session, fetch_optional, ShareRow, SQL, dashboard.to_string(), organization.to_string())
         .map_err(fault)?
         .map(ShareRow::into_domain)
@@ -125,7 +125,7 @@ pub(crate) async fn touch_all(session: &mut Session, organization: Uuid, now: Mi
 pub(crate) async fn pending_of(session: &mut Session, dashboard: Uuid) -> Result<Vec<String>> {
     const SQL: &str = "SELECT o.record_key FROM share s
         JOIN share_token t ON t.share_id = s.id JOIN outbox o ON o.record_key = t.record_key
-        WHERE s.dashboard_id = $1 AND s.share_type = 'embed' ORDER BY t.generation";
+        WHERE s.target_id = $1 AND s.share_type = 'embed' ORDER BY t.generation";
     let rows = query!(session, fetch_all, (String,), SQL, dashboard.to_string()).map_err(fault)?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }

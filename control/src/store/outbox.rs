@@ -7,13 +7,13 @@
 use super::share::Row as ShareRow;
 use super::usage::Row as UsageRow;
 use super::{Session, document, embed, execute, fault, id, query, signed, unsigned};
-use shared::Result;
 use shared::model::dashboard::Definition;
 use shared::model::embed::Terms;
-use shared::model::share::{Share, ShareType, State, Target};
+use shared::model::share::{Share, ShareType, State, Target, TargetKind};
 use shared::model::usage::Usage;
 use shared::replica::{EMBED_SCHEMA, Live, Organization, Record, SCHEMA, ShareView, TargetView};
 use shared::time::Millis;
+use shared::{Error, Result};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ pub(crate) async fn enqueue_all(
     dashboard: uuid::Uuid,
     now: Millis,
 ) -> Result<Vec<String>> {
-    const SQL: &str = enqueue_current!("s.dashboard_id = $3");
+    const SQL: &str = enqueue_current!("s.target_id = $3");
     let rows = query!(session, fetch_all, (String,), SQL, now.0, now.plus(CLAIM).0, dashboard.to_string())
         .map_err(fault)?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
@@ -212,8 +212,8 @@ struct CurrentRow {
     embed_origins: String,
     oldest_embed_key: Option<i64>,
     newest_embed_key: Option<i64>,
-    definition: String,
-    version: i64,
+    definition: Option<String>,
+    version: Option<i64>,
 }
 
 /// Query of [`CurrentRow`]s: what stands before it, which tokens it looks at, and which it takes.
@@ -232,7 +232,7 @@ macro_rules! current {
             $tokens,
             " JOIN share s ON s.id = t.share_id
             JOIN organization o ON o.id = s.organization_id
-            JOIN dashboard d ON d.id = s.dashboard_id
+            LEFT JOIN dashboard d ON s.target_kind = 'dashboard' AND d.id = s.target_id
             WHERE ",
             $which
         )
@@ -305,8 +305,8 @@ impl CurrentRow {
         let make = || {
             let id = id(&share.organization_id)?;
             let organization = Organization { id, slug: organization_slug, name: organization_name };
-            let definition = document::<Definition>(&self.definition)?;
             let share = share.into_domain()?;
+            let target = target(share.target, self.definition.as_deref(), self.version)?;
             let embed = match share.share_type {
                 ShareType::Link => None,
                 ShareType::Embed => Some(Terms {
@@ -318,9 +318,7 @@ impl CurrentRow {
             let current = share.generation == unsigned(token_generation);
             let record = match share.state {
                 State::Live if current && share.closed => Record::closed(share.revision),
-                State::Live if current => {
-                    live(share, embed, organization, (&definition, unsigned(self.version)))
-                }
+                State::Live if current => live(share, embed, organization, target),
                 _ => Record::tombstone(share.revision),
             };
             Ok((record, self.usage.usage()))
@@ -329,13 +327,22 @@ impl CurrentRow {
     }
 }
 
-fn live(
-    share: Share,
-    embed: Option<Terms>,
-    organization: Organization,
-    (definition, version): (&Definition, u64),
-) -> Record {
-    let Target::Dashboard(dashboard) = share.target;
+/// What viewers may know of what a share opens, from the row of its kind's own table.
+fn target(target: Target, definition: Option<&str>, version: Option<i64>) -> Result<TargetView> {
+    let missing = || Error::Internal(format!("{target:?} has no row"));
+    let (definition, version) = definition.zip(version).ok_or_else(missing)?;
+    match target.kind {
+        TargetKind::Dashboard => {
+            let definition = document::<Definition>(definition)?;
+            Ok(TargetView::Dashboard(definition.view(target.id, unsigned(version))))
+        }
+        TargetKind::DataProduct | TargetKind::Item | TargetKind::Collection | TargetKind::Context => {
+            Err(missing())
+        }
+    }
+}
+
+fn live(share: Share, embed: Option<Terms>, organization: Organization, target: TargetView) -> Record {
     Record {
         schema: if embed.is_some() { EMBED_SCHEMA } else { SCHEMA },
         revision: share.revision,
@@ -359,7 +366,7 @@ fn live(
             protection: share.protection,
             rules: share.rules,
             embed,
-            target: TargetView::Dashboard(definition.view(dashboard, version)),
+            target,
         }),
     }
 }

@@ -6,7 +6,7 @@ use super::{Session, document, execute, fault, id, millis, query, signed, to_tex
 use shared::model::filter::Filter;
 use shared::model::password::Hashed;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, ShareType, State, Target};
+use shared::model::share::{Share, ShareType, State, Target, TargetKind};
 use shared::model::token::RecordKey;
 use shared::model::usage::Usage;
 use shared::time::Millis;
@@ -29,7 +29,8 @@ pub(crate) struct Stored {
 pub(super) struct Row {
     id: String,
     pub(super) organization_id: String,
-    dashboard_id: String,
+    target_kind: String,
+    target_id: String,
     share_type: String,
     name: String,
     state: String,
@@ -61,7 +62,7 @@ impl Row {
         Ok(Share {
             id: id(&self.id)?,
             organization_id: id(&self.organization_id)?,
-            target: Target::Dashboard(id(&self.dashboard_id)?),
+            target: Target { kind: parse_kind(&self.target_kind)?, id: id(&self.target_id)? },
             share_type: match self.share_type.as_str() {
                 "link" => ShareType::Link,
                 "embed" => ShareType::Embed,
@@ -151,6 +152,24 @@ pub(super) const fn type_name(share_type: ShareType) -> &'static str {
     }
 }
 
+pub(super) const fn kind_name(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Dashboard => "dashboard",
+        TargetKind::DataProduct => "data_product",
+        TargetKind::Item => "item",
+        TargetKind::Collection => "collection",
+        TargetKind::Context => "context",
+    }
+}
+
+fn parse_kind(name: &str) -> Result<TargetKind> {
+    use TargetKind::{Collection, Context, Dashboard, DataProduct, Item};
+    [Dashboard, DataProduct, Item, Collection, Context]
+        .into_iter()
+        .find(|kind| kind_name(*kind) == name)
+        .ok_or_else(|| Error::Internal(format!("stored target kind {name:?}")))
+}
+
 /// A name, or a part of one, as it is searched: in any case and any of Unicode's normal forms.
 fn folded(name: &str) -> String {
     name.to_lowercase().nfc().collect()
@@ -167,15 +186,14 @@ pub(super) async fn fold_names(session: &mut Session) -> Result<usize> {
     Ok(rows.len())
 }
 
-/// Saves a new share and counts it. Whoever makes one holds its dashboard's row.
+/// Saves a new share and, of a dashboard, counts it. Whoever makes one holds the row of what it opens.
 pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
     const COUNT: &str = "UPDATE dashboard SET shares = shares + 1 WHERE id = $1";
     const SQL: &str =
-        "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, name_folded, state, generation,
+        "INSERT INTO share (id, organization_id, target_kind, share_type, name, name_folded, state, generation,
             revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version, guess_resets,
-            max_access_count, not_before, expires_at, created_at, issued_at, frame_origins)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
-    let Target::Dashboard(dashboard) = share.target;
+            max_access_count, not_before, expires_at, created_at, issued_at, frame_origins, target_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
     let protection = &share.protection;
     let password = protection.password.as_ref();
     execute!(
@@ -183,7 +201,7 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         SQL,
         share.id.to_string(),
         share.organization_id.to_string(),
-        dashboard.to_string(),
+        kind_name(share.target.kind),
         type_name(share.share_type),
         &share.name,
         folded(&share.name),
@@ -203,9 +221,10 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         share.created_at.0,
         share.issued_at.0,
         to_text(&share.frame_origins)?,
+        share.target.id.to_string(),
     )
     .map_err(fault)?;
-    execute!(session, COUNT, dashboard.to_string()).map_err(fault)?;
+    execute!(session, COUNT, share.target.id.to_string()).map_err(fault)?;
     Ok(())
 }
 
@@ -248,19 +267,33 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
     Ok(())
 }
 
-/// Reads a share and holds its row until the session ends.
-pub(crate) async fn lock(session: &mut Session, organization: Uuid, share: Uuid) -> Result<Share> {
-    const SQL: &str = "UPDATE share SET revision = revision WHERE id = $1 AND organization_id = $2
-        RETURNING *";
-    query!(session, fetch_optional, Row, SQL, share.to_string(), organization.to_string())
+/// Reads a share of a kind of targets and holds its row until the session ends.
+pub(crate) async fn lock(
+    session: &mut Session,
+    organization: Uuid,
+    kind: TargetKind,
+    share: Uuid,
+) -> Result<Share> {
+    const SQL: &str = "UPDATE share SET revision = revision
+        WHERE id = $1 AND organization_id = $2 AND target_kind = $3 RETURNING *";
+    let (share, organization) = (share.to_string(), organization.to_string());
+    query!(session, fetch_optional, Row, SQL, share, organization, kind_name(kind))
         .map_err(fault)?
         .ok_or(Error::NotFound("share"))?
         .into_domain()
 }
 
-pub(crate) async fn find(session: &mut Session, organization: Uuid, share: Uuid) -> Result<Stored> {
-    const SQL: &str = concat!(select_stored!(), "WHERE s.id = $1 AND s.organization_id = $2");
-    query!(session, fetch_optional, StoredRow, SQL, share.to_string(), organization.to_string())
+/// A share of a kind of targets.
+pub(crate) async fn find(
+    session: &mut Session,
+    organization: Uuid,
+    kind: TargetKind,
+    share: Uuid,
+) -> Result<Stored> {
+    const SQL: &str =
+        concat!(select_stored!(), "WHERE s.id = $1 AND s.organization_id = $2 AND s.target_kind = $3");
+    let (share, organization) = (share.to_string(), organization.to_string());
+    query!(session, fetch_optional, StoredRow, SQL, share, organization, kind_name(kind))
         .map_err(fault)?
         .ok_or(Error::NotFound("share"))?
         .into_domain()
@@ -314,7 +347,7 @@ pub(crate) async fn close_unfit(
     filters: &[Filter],
 ) -> Result<Vec<Uuid>> {
     const READ: &str = "SELECT * FROM share
-        WHERE dashboard_id = $1 AND state = 'live' AND rules LIKE '%\"filter_slug\"%'";
+        WHERE target_id = $1 AND state = 'live' AND rules LIKE '%\"filter_slug\"%'";
     const WRITE: &str = "UPDATE share SET closed = $1 WHERE id = $2";
     let rows = query!(&mut *session, fetch_all, Row, READ, dashboard.to_string()).map_err(fault)?;
     let mut unfit = Vec::new();
@@ -331,25 +364,25 @@ pub(crate) async fn close_unfit(
     Ok(unfit)
 }
 
-/// Gives every live share of a dashboard its next revision.
-pub(crate) async fn touch_all(session: &mut Session, dashboard: Uuid) -> Result<()> {
-    const SQL: &str = "UPDATE share SET revision = revision + 1 WHERE dashboard_id = $1 AND state = 'live'";
-    execute!(session, SQL, dashboard.to_string()).map_err(fault)?;
+/// Gives every live share of what it opens its next revision.
+pub(crate) async fn touch_all(session: &mut Session, target: Uuid) -> Result<()> {
+    const SQL: &str = "UPDATE share SET revision = revision + 1 WHERE target_id = $1 AND state = 'live'";
+    execute!(session, SQL, target.to_string()).map_err(fault)?;
     Ok(())
 }
 
-/// Revokes every live share of a dashboard. Their tokens are retired by [`retire_all_tokens`].
-pub(crate) async fn revoke_all(session: &mut Session, dashboard: Uuid, now: Millis) -> Result<()> {
+/// Revokes every live share of what it opens. Their tokens are retired by [`retire_all_tokens`].
+pub(crate) async fn revoke_all(session: &mut Session, target: Uuid, now: Millis) -> Result<()> {
     const SQL: &str = "UPDATE share SET state = 'revoked', revoked_at = $1, revision = revision + 1
-        WHERE dashboard_id = $2 AND state = 'live'";
-    execute!(session, SQL, now.0, dashboard.to_string()).map_err(fault)?;
+        WHERE target_id = $2 AND state = 'live'";
+    execute!(session, SQL, now.0, target.to_string()).map_err(fault)?;
     Ok(())
 }
 
-/// Ends the current tokens of all shares of a dashboard.
-pub(crate) async fn retire_all_tokens(session: &mut Session, dashboard: Uuid, now: Millis) -> Result<()> {
+/// Ends the current tokens of all shares of what they open.
+pub(crate) async fn retire_all_tokens(session: &mut Session, target: Uuid, now: Millis) -> Result<()> {
     const SQL: &str = "UPDATE share_token SET retired_at = $1
-        WHERE retired_at IS NULL AND share_id IN (SELECT id FROM share WHERE dashboard_id = $2)";
-    execute!(session, SQL, now.0, dashboard.to_string()).map_err(fault)?;
+        WHERE retired_at IS NULL AND share_id IN (SELECT id FROM share WHERE target_id = $2)";
+    execute!(session, SQL, now.0, target.to_string()).map_err(fault)?;
     Ok(())
 }

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 /// Adds so many shares of a share's dashboard, each with one token that the edge does not know.
 pub(super) async fn add_shares(world: &World, like: &Value, count: u32) -> Vec<String> {
-    const SHARE: &str = "INSERT INTO share (id, organization_id, dashboard_id, share_type, name, state, generation,
+    const SHARE: &str = "INSERT INTO share (id, organization_id, target_id, share_type, name, state, generation,
             revision, nonce, key_epoch, rules, created_at, issued_at)
-        SELECT $1, organization_id, dashboard_id, share_type, name, state, generation, revision, nonce, key_epoch,
+        SELECT $1, organization_id, target_id, share_type, name, state, generation, revision, nonce, key_epoch,
             rules, created_at, issued_at
         FROM share WHERE id = $2";
     const TOKEN: &str =

@@ -10,7 +10,7 @@ use crate::model::filter::Choice;
 use crate::model::lease::Standing;
 use crate::model::policy::{self, ChoiceSource, OptionSource, Parameters, Rules};
 use crate::model::token::RecordKey;
-use crate::replica::{self, Live, Record, TargetView, Unreadable};
+use crate::replica::{self, Live, Record, Unreadable};
 use crate::time::Millis;
 use crate::{Error, Result};
 use futures_util::future::{Either, join, select};
@@ -93,7 +93,7 @@ impl Opened {
     /// As [`Self::live`].
     pub fn dashboard(&self) -> Result<(&Live, &View)> {
         let live = self.live()?;
-        let TargetView::Dashboard(view) = &live.target;
+        let view = live.target.dashboard().ok_or(Error::Dead(Why::OtherTarget))?;
         Ok((live, view))
     }
 

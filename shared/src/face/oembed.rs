@@ -2,7 +2,7 @@
 
 use super::page::framed_title;
 use super::{Answer, JSON};
-use crate::replica::{Live, TargetView};
+use crate::replica::Live;
 use crate::{Error, Result};
 use askama::Template;
 use serde::Serialize;
@@ -96,12 +96,11 @@ struct Frame<'a> {
 
 /// The answer for a link that nothing protects: a frame if some site may frame it (`rich`), else its title (`link`).
 pub fn answer(live: &Live, asked: &Asked, origin: &str) -> Answer {
-    let TargetView::Dashboard(view) = &live.target;
     let Asked { token, width, height } = asked;
     let frame = (!live.share.frame_origins.is_empty()).then(|| {
         let url = format!("{origin}/share/{token}");
         let (width, height) = (*width, *height);
-        let html = Frame { url: &url, title: &view.title, width, height };
+        let html = Frame { url: &url, title: live.target.title(), width, height };
         // Templates write into a string and hold no fallible filter.
         FrameOut { html: html.render().unwrap_or_default(), width, height }
     });
@@ -110,7 +109,7 @@ pub fn answer(live: &Live, asked: &Asked, origin: &str) -> Answer {
         &OembedOut {
             version: "1.0",
             kind: if frame.is_some() { "rich" } else { "link" },
-            title: &framed_title(view, live),
+            title: &framed_title(live),
             author_name: &live.organization.name,
             provider_name: "Postern",
             provider_url: origin,
@@ -134,7 +133,7 @@ pub fn other_format() -> Answer {
 mod tests {
     use super::*;
     use crate::model::origin::Origin;
-    use crate::replica::tests::live_record;
+    use crate::replica::{TargetView, tests::live_record};
     use serde_json::{Value, json};
 
     const ORIGIN: &str = "https://share.example";

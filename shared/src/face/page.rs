@@ -38,7 +38,12 @@ struct UnavailablePage;
 
 /// The page of a share at this URL. One that nothing protects names its oEmbed provider; sites may be given its URL alone.
 pub fn share(live: &Live, url: &str) -> Answer {
-    let TargetView::Dashboard(view) = &live.target;
+    match &live.target {
+        TargetView::Dashboard(view) => dashboard(live, view, url),
+    }
+}
+
+fn dashboard(live: &Live, view: &View, url: &str) -> Answer {
     let oembed = live.protection.need().is_none().then(|| oembed_url(url)).flatten();
     page(
         200,
@@ -52,8 +57,8 @@ pub fn share(live: &Live, url: &str) -> Answer {
 }
 
 /// What stands in a title bar.
-pub(super) fn framed_title(view: &View, live: &Live) -> String {
-    format!("{} · {}", view.title, live.organization.name)
+pub(super) fn framed_title(live: &Live) -> String {
+    format!("{} · {}", live.target.title(), live.organization.name)
 }
 
 fn oembed_url(url: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use super::embed::Embed;
 use super::embed::token::EmbedToken;
 use super::grant::Grant;
 use crate::error::Why;
-use crate::replica::{Live, Record, TargetView};
+use crate::replica::{Live, Record};
 use crate::time::Millis;
 use crate::{Error, Result};
 use std::rc::Rc;
@@ -31,7 +31,7 @@ pub fn decide<'r>(record: &'r Record, pass: &Pass, spent: bool, now: Millis) -> 
     let grant = match (pass, &live.embed) {
         (Pass::Link(grant), None) => grant.as_ref(),
         (Pass::Embed(embed, _), Some(terms)) => {
-            let TargetView::Dashboard(view) = &live.target;
+            let view = live.target.dashboard().ok_or(Error::Dead(Why::OtherTarget))?;
             let own = (live.organization.id, view.id, live.share.generation);
             return embed.in_force(own, terms, now).map(|()| live).map_err(Error::Dead);
         }

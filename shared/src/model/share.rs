@@ -29,11 +29,35 @@ pub enum ShareType {
     Embed,
 }
 
+/// Kinds of what shares open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A dashboard.
+    Dashboard,
+    /// A data product: one table (seed 000).
+    DataProduct,
+    /// A map item (seed 002).
+    Item,
+    /// Map items that are shown together (seed 002).
+    Collection,
+    /// A share context: the dashboards that its members may open (seed 001, flow 2).
+    Context,
+}
+
 /// What a share opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub struct Target {
+    /// Of which kind.
+    pub kind: TargetKind,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl Target {
     /// A dashboard, by id.
-    Dashboard(Uuid),
+    pub const fn dashboard(id: Uuid) -> Self {
+        Self { kind: TargetKind::Dashboard, id }
+    }
 }
 
 /// Is the share in force?
@@ -315,7 +339,7 @@ mod tests {
         Share {
             id: Uuid::from_u128(1),
             organization_id: Uuid::from_u128(2),
-            target: Target::Dashboard(Uuid::from_u128(3)),
+            target: Target::dashboard(Uuid::from_u128(3)),
             share_type: ShareType::Link,
             name: "Sales".into(),
             state: State::Live,

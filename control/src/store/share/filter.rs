@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 macro_rules! of_organization {
     () => {
-        "WHERE s.organization_id = $1 AND ($2 IS NULL OR s.dashboard_id = $2) "
+        "WHERE s.organization_id = $1 AND s.target_kind = 'dashboard' AND ($2 IS NULL OR s.target_id = $2) "
     };
 }
 
 /// By the index on dashboards. Another organization's dashboard has no shares here.
 macro_rules! of_dashboard {
     () => {
-        "WHERE s.dashboard_id = (SELECT d.id FROM dashboard d WHERE d.id = $2 AND d.organization_id = $1) "
+        "WHERE s.target_id = (SELECT d.id FROM dashboard d WHERE d.id = $2 AND d.organization_id = $1) "
     };
 }
 

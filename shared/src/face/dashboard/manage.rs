@@ -8,8 +8,7 @@ use crate::model::origin::{self, Origin};
 use crate::model::password::Typed;
 use crate::model::policy::{DefaultMode, Policy, Rules};
 use crate::model::share::{
-    Amendment, Share, ShareType, Target, check_expiry, check_max_access_count, check_name, check_order,
-    check_rules,
+    Amendment, Share, ShareType, check_expiry, check_max_access_count, check_name, check_order, check_rules,
 };
 use crate::model::usage::Usage;
 use crate::time::Millis;
@@ -307,14 +306,13 @@ impl ShareOut {
         (pending, usage): (bool, &Usage),
         now: Millis,
     ) -> Self {
-        let Target::Dashboard(dashboard_id) = share.target;
         let locked_until = usage.locked_until.filter(|until| {
             share.protection.password.is_some() && usage.resets >= share.protection.resets && now < *until
         });
         let (token, url) = link.unzip();
         Self {
             id: share.id,
-            dashboard_id,
+            dashboard_id: share.target.id,
             name: share.name.clone(),
             share_type: share.share_type,
             status: ShareStatus::of(share, usage, now),
