@@ -2,12 +2,14 @@
 //! push, answer.
 
 pub(crate) mod bulk;
+pub(crate) mod context;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod key;
 pub(crate) mod limits;
 pub(crate) mod password;
+pub(crate) mod portal;
 pub(crate) mod preview;
 pub(crate) mod share;
 pub(crate) mod usage;

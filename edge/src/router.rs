@@ -7,6 +7,7 @@ mod internal;
 mod link;
 mod manage;
 mod page;
+mod portal;
 mod reply;
 mod visitor;
 
@@ -53,6 +54,7 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
         ["api", "v1", "public", "shares", token, verb @ ..] => link::route(visit, token, verb),
         ["embed", "d", token] => runtime::run(page::embed(visit, (*token).to_owned())),
         ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
+        ["api", "v1", "share-portal", company_slug, rest @ ..] => portal::route(visit, company_slug, rest),
         ["api", "v1", ..] => runtime::run(manage::forward(visit)),
         ["oembed"] => runtime::run(page::oembed(visit)),
         ["api" | "v1", ..] => Reply::error(&Error::NotFound("path"), &visit.request_id).send(),

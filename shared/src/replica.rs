@@ -1,6 +1,7 @@
 //! What the control plane tells the edge: one record for each token, and the messages that carry them.
 //! Versioned: a record of a schema that this build does not know closes the share.
 
+use crate::model::context::ContextView;
 use crate::model::dashboard::View;
 use crate::model::embed::Terms;
 use crate::model::origin::Origin;
@@ -21,8 +22,11 @@ pub const SCHEMA: u32 = 2;
 /// Schema of the records of embeds: a build that knows none of them must not take one for a link's. Records of links keep theirs,
 /// since raising it would alter each of them.
 pub const EMBED_SCHEMA: u32 = 3;
+/// Schema of the records of contexts and of the shares that are bound to one: a build that knows none of them must not take such a
+/// share for a public one.
+pub const CONTEXT_SCHEMA: u32 = 4;
 /// Oldest schema that this build reads, and newest.
-const READABLE: RangeInclusive<u32> = 1..=EMBED_SCHEMA;
+const READABLE: RangeInclusive<u32> = 1..=CONTEXT_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -55,6 +59,9 @@ pub struct Live {
     /// What visitors must do first.
     #[serde(default)]
     pub protection: Protection,
+    /// Only members of this context may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Uuid>,
     /// What viewers may ask; those of an embed are told by its tokens.
     pub rules: Rules,
     /// Of an embed: what must hold of its tokens.
@@ -62,6 +69,13 @@ pub struct Live {
     pub embed: Option<Terms>,
     /// What it opens.
     pub target: TargetView,
+}
+
+impl Live {
+    /// Is it closed as soon as no lease is left, whatever else is out of reach?
+    pub const fn needs_lease(&self) -> bool {
+        self.embed.is_some() || self.context.is_some() || matches!(self.target, TargetView::Context(_))
+    }
 }
 
 /// An organization as viewers may know it.
@@ -102,6 +116,8 @@ pub struct ShareView {
 pub enum TargetView {
     /// A dashboard.
     Dashboard(View),
+    /// A share context.
+    Context(ContextView),
 }
 
 impl TargetView {
@@ -109,6 +125,7 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
+            Self::Context(_) => None,
         }
     }
 
@@ -116,6 +133,7 @@ impl TargetView {
     pub fn title(&self) -> &str {
         match self {
             Self::Dashboard(view) => &view.title,
+            Self::Context(view) => &view.name,
         }
     }
 }
@@ -325,6 +343,7 @@ pub(crate) mod tests {
                     frame_origins: Vec::new(),
                 },
                 protection: Protection::default(),
+                context: None,
                 rules: Rules::default(),
                 embed: None,
                 target: TargetView::Dashboard(View {
@@ -365,8 +384,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":null}"#), Err(Unreadable::Schema(4)));
-        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(4)));
+        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":null}"#), Err(Unreadable::Schema(5)));
+        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(5)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

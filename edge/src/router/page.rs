@@ -88,6 +88,7 @@ pub async fn embed(visit: Visit, token: String) -> JsValue {
 fn apology(visit: &Visit, error: &Error) -> Answer {
     match error {
         Error::AuthRequired(need) => page::unlock(*need),
+        Error::SignIn { company_slug } => page::to_portal(company_slug),
         Error::Dead(_) => page::not_found(),
         error => {
             runtime::log("error", &error.to_string(), &visit.request_id);

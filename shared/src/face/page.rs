@@ -40,6 +40,8 @@ struct UnavailablePage;
 pub fn share(live: &Live, url: &str) -> Answer {
     match &live.target {
         TargetView::Dashboard(view) => dashboard(live, view, url),
+        // The access decision lets nobody come here by a link.
+        TargetView::Context(_) => not_found(),
     }
 }
 
@@ -70,6 +72,16 @@ fn oembed_url(url: &str) -> Option<String> {
 /// What stands at a link until the visitor has done what it needs. Tells nothing of what it opens.
 pub fn unlock(need: Need) -> Answer {
     page(200, &UnlockPage { password: need == Need::Password })
+}
+
+/// Where people sign in at the portal of a company, on the edge's host.
+pub fn portal_path(company_slug: &str) -> String {
+    format!("/portal/{company_slug}")
+}
+
+/// Sends whoever opened the link of a share that is for invited people to where they sign in.
+pub fn to_portal(company_slug: &str) -> Answer {
+    page(303, &NotFoundPage).with("location", portal_path(company_slug))
 }
 
 /// The page for frames. It holds no data: its script asks for what its token opens.
@@ -115,7 +127,7 @@ mod tests {
     #[test]
     fn titles_are_escaped() {
         let mut live = live_record(1).live.unwrap();
-        let TargetView::Dashboard(view) = &mut live.target;
+        let TargetView::Dashboard(view) = &mut live.target else { panic!("no dashboard") };
         view.title = "</title><script>alert(1)</script>".into();
         view.description = Some("\"><img src=x onerror=alert(1)>".into());
         live.organization.name = "<b>&'".into();

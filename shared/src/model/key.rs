@@ -84,6 +84,10 @@ pub enum Purpose {
     Idempotency,
     /// Keys of organizations, by which embed tokens are signed.
     Embed,
+    /// Access tokens of the portal.
+    Portal,
+    /// One-time codes.
+    Code,
 }
 
 impl Purpose {
@@ -100,6 +104,8 @@ impl Purpose {
             Self::Network => "postern/v1/network",
             Self::Idempotency => "postern/v1/idempotency",
             Self::Embed => "postern/v1/embed",
+            Self::Portal => "postern/v1/portal",
+            Self::Code => "postern/v1/code",
         }
     }
 }
@@ -183,6 +189,10 @@ pub struct Keys {
     pub idempotency: Key,
     /// See [`Purpose::Embed`].
     pub embed: Key,
+    /// See [`Purpose::Portal`].
+    pub portal: Key,
+    /// See [`Purpose::Code`].
+    pub code: Key,
 }
 
 /// The key by which an organization's embed tokens are signed: a text, used as it is. Its owner may hold it too, so that it makes
@@ -221,6 +231,8 @@ impl Keys {
             network: key(Purpose::Network),
             idempotency: key(Purpose::Idempotency),
             embed: key(Purpose::Embed),
+            portal: key(Purpose::Portal),
+            code: key(Purpose::Code),
         }
     }
 
