@@ -106,7 +106,6 @@ async function showList(mine: number): Promise<void> {
     main.dataset["state"] = "ready";
   } catch (cause) {
     if (mine !== view) return;
-    region("list").replaceChildren();
     // A fresh token was refused as well.
     if (isRefused(cause)) out(ENDED);
     else fail(cause, () => show());
@@ -170,5 +169,7 @@ function wait(id: "list" | "panels"): void {
 
 function fail(cause: unknown, retry: () => void): void {
   main.dataset["state"] = "error";
+  // Nothing is on its way.
+  if (dashboard === null) for (const id of ["panels", "list"]) region(id).replaceChildren();
   notice.show(inWords(cause), retry);
 }

@@ -63,6 +63,8 @@ export class Door {
   close(): void {
     clearInterval(this.#countdown);
     expect(null);
+    // Who comes next at this machine may be somebody else.
+    this.#ask.field.value = "";
     this.#enter.field.value = "";
     region("door").hidden = true;
   }
@@ -71,7 +73,7 @@ export class Door {
     clearInterval(this.#countdown);
     this.#enter.hide();
     this.#name("Sign in");
-    this.#why.textContent = [why, "Enter your e-mail address, and a code to sign in with is sent to it."]
+    this.#why.textContent = [why, "Enter your e-mail address. If it is invited, a code to sign in with is sent to it."]
       .filter(Boolean)
       .join(" ");
     this.#ask.show();

@@ -148,6 +148,8 @@ export class Session {
     const admission = await read<Admission>(`/api/v1/share-auth/${verb}`, {
       ...post({ company_slug: this.#slug, ...said }),
       ...limited(),
+      // A page that is left meanwhile must not lose the cookie that comes with the answer.
+      keepalive: true,
     });
     this.#token = admission.access_token;
     this.#contexts = admission.contexts;
