@@ -19,7 +19,8 @@ impl Mailbox {
     /// # Errors
     /// When `PYTHON_BIN` is not set, or is no Python that has `aiosmtpd`.
     pub fn start() -> Result<Self> {
-        let python = std::env::var_os("PYTHON_BIN").context("PYTHON_BIN is not set: run `cargo xtask test`")?;
+        let python =
+            std::env::var_os("PYTHON_BIN").context("PYTHON_BIN is not set: run `cargo xtask test`")?;
         let folder = TempDir::with_prefix("postern-mail-")?;
         let mut child = Command::new(python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("smtp/sink.py"))
