@@ -52,6 +52,7 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
     match segments.as_slice() {
         ["share", token] => runtime::run(page::share(visit, (*token).to_owned())),
         ["api", "v1", "public", "shares", token, verb @ ..] => link::route(visit, token, verb),
+        ["portal", _] => page::portal(&visit),
         ["embed", "d", token] => runtime::run(page::embed(visit, (*token).to_owned())),
         ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
         ["api", "v1", "share-portal", company_slug, rest @ ..] => portal::route(visit, company_slug, rest),

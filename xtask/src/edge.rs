@@ -77,6 +77,7 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
                 "assets/share=edge/web/src/share.ts",
                 "assets/unlock=edge/web/src/unlock.ts",
                 "assets/embed=edge/web/src/embed.ts",
+                "assets/portal=edge/web/src/portal.ts",
                 "assets/page=edge/web/style/page.css",
                 // For the pages of others, who write its address into them.
                 "embed=edge/web/embed/element.ts",

@@ -29,6 +29,10 @@ struct UnlockPage {
 struct EmbedPage;
 
 #[derive(Template)]
+#[template(path = "portal.html")]
+struct PortalPage;
+
+#[derive(Template)]
 #[template(path = "not_found.html")]
 struct NotFoundPage;
 
@@ -89,6 +93,11 @@ pub fn embed() -> Answer {
     page(200, &EmbedPage)
 }
 
+/// Where invited people sign in. It holds no data and names no company: its script asks for what they may see.
+pub fn portal() -> Answer {
+    page(200, &PortalPage)
+}
+
 /// What stands at a link that opens nothing, and at every path that is no page.
 pub fn not_found() -> Answer {
     page(404, &NotFoundPage)
@@ -143,6 +152,7 @@ mod tests {
         for answer in forms.into_iter().chain([
             share(&live_record(1).live.unwrap(), URL),
             embed(),
+            portal(),
             not_found(),
             unavailable(),
         ]) {
