@@ -3,6 +3,7 @@
 pub mod access;
 pub mod attempt;
 pub mod dashboard;
+pub mod data_product;
 pub mod embed;
 pub mod filter;
 pub mod gate;

@@ -2,6 +2,7 @@
 //! Versioned: a record of a schema that this build does not know closes the share.
 
 use crate::model::dashboard::View;
+use crate::model::data_product;
 use crate::model::embed::Terms;
 use crate::model::origin::Origin;
 use crate::model::policy::Rules;
@@ -21,8 +22,10 @@ pub const SCHEMA: u32 = 2;
 /// Schema of the records of embeds: a build that knows none of them must not take one for a link's. Records of links keep theirs,
 /// since raising it would alter each of them.
 pub const EMBED_SCHEMA: u32 = 3;
+/// Schema of the records of what is no dashboard: a build that knows only those refuses to take them.
+pub const TARGET_SCHEMA: u32 = 4;
 /// Oldest schema that this build reads, and newest.
-const READABLE: RangeInclusive<u32> = 1..=EMBED_SCHEMA;
+const READABLE: RangeInclusive<u32> = 1..=TARGET_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -102,6 +105,8 @@ pub struct ShareView {
 pub enum TargetView {
     /// A dashboard.
     Dashboard(View),
+    /// A data product.
+    DataProduct(data_product::View),
 }
 
 impl TargetView {
@@ -109,6 +114,15 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
+            Self::DataProduct(_) => None,
+        }
+    }
+
+    /// The data product, if it is one.
+    pub const fn data_product(&self) -> Option<&data_product::View> {
+        match self {
+            Self::DataProduct(view) => Some(view),
+            Self::Dashboard(_) => None,
         }
     }
 
@@ -116,6 +130,7 @@ impl TargetView {
     pub fn title(&self) -> &str {
         match self {
             Self::Dashboard(view) => &view.title,
+            Self::DataProduct(view) => &view.name,
         }
     }
 }

@@ -84,6 +84,8 @@ pub enum Purpose {
     Idempotency,
     /// Keys of organizations, by which embed tokens are signed.
     Embed,
+    /// Cursors into the rows of data products.
+    Cursor,
 }
 
 impl Purpose {
@@ -100,6 +102,7 @@ impl Purpose {
             Self::Network => "postern/v1/network",
             Self::Idempotency => "postern/v1/idempotency",
             Self::Embed => "postern/v1/embed",
+            Self::Cursor => "postern/v1/cursor",
         }
     }
 }
@@ -183,6 +186,8 @@ pub struct Keys {
     pub idempotency: Key,
     /// See [`Purpose::Embed`].
     pub embed: Key,
+    /// See [`Purpose::Cursor`].
+    pub cursor: Key,
 }
 
 /// The key by which an organization's embed tokens are signed: a text, used as it is. Its owner may hold it too, so that it makes
@@ -221,6 +226,7 @@ impl Keys {
             network: key(Purpose::Network),
             idempotency: key(Purpose::Idempotency),
             embed: key(Purpose::Embed),
+            cursor: key(Purpose::Cursor),
         }
     }
 
@@ -302,6 +308,7 @@ mod tests {
             &keys.network,
             &keys.idempotency,
             &keys.embed,
+            &keys.cursor,
         ];
         let distinct: std::collections::HashSet<_> = all.iter().map(|key| *key.bytes()).collect();
         assert_eq!(distinct.len(), all.len());

@@ -19,11 +19,13 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 mod bulk;
+mod data_product;
 mod embed;
 mod filter;
 mod preview;
 
 pub use bulk::{BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES};
+pub use data_product::{DataProductIn, DataProductOut};
 pub use embed::{
     EmbedDashboardOut, EmbedIn, EmbedKeyOut, EmbedKeysOut, EmbedOriginsIn, EmbedOriginsOut, EmbedOut,
     EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,
