@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod dashboard;
+pub(crate) mod data_product;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod health;
@@ -11,6 +12,7 @@ pub(crate) mod limits;
 mod list;
 pub(crate) mod password;
 pub(crate) mod preview;
+pub(crate) mod product_share;
 pub(crate) mod share;
 
 use crate::manage::{Done, Once};

@@ -16,6 +16,7 @@ mod manage;
 mod observe;
 pub mod openapi;
 mod password;
+mod product;
 mod random;
 mod reconcile;
 mod replication;
@@ -91,8 +92,10 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
     let limit = Limit::new(budget);
     let passwords = password::Hasher::new(ring.current.clone(), config.password_hash.scheme());
     let data = data::DataPlane::new(ring.clone(), config.sqlite_dir.clone());
+    let products = product::Products::new(config.product_dir.clone());
     observe::start_metrics();
-    let service = Arc::new(Service { store, ring, clock, public_url, replication, data, limit, passwords });
+    let service =
+        Arc::new(Service { store, ring, clock, public_url, replication, data, products, limit, passwords });
     Ok(App { router: router::router(Arc::clone(&service)), service })
 }
 
@@ -126,6 +129,9 @@ async fn sweep(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
         observe::sweep_metrics();
         if let Err(error) = forget_idempotency_keys(&service).await {
             tracing::warn!(%error, "old idempotency keys were not forgotten");
+        }
+        if let Err(error) = manage::data_product::sweep(&service).await {
+            tracing::warn!(%error, "what crashes left of data products was not removed");
         }
     }
 }

@@ -21,6 +21,8 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
         (name = "embeds", description = "Dashboards in frames of other sites"),
         (name = "organization", description = "What is demanded of all its shares"),
         (name = "dashboards", description = "What is shared"),
+        (name = "data products", description = "Tables that are shared"),
+        (name = "data product links", description = "Links to data products: a dialect of their own, with errors of their own"),
         (name = "data sources", description = "Where queries run"),
         (name = "audit", description = "Who changed what"),
         (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
@@ -28,7 +30,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     ),
     paths(
         public::resolve, public::unlock, public::execute, public::options,
-        public::info, public::embed_execute, public::embed_options, public::oembed
+        public::data, public::download, public::info, public::embed_execute, public::embed_options, public::oembed
     ),
     components(schemas(ErrorOut<'static>)),
     modifiers(&Security)

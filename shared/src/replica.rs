@@ -380,8 +380,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":null}"#), Err(Unreadable::Schema(4)));
-        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(4)));
+        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":null}"#), Err(Unreadable::Schema(5)));
+        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(5)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

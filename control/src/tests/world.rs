@@ -106,6 +106,7 @@ impl World {
             edge_url: edge.url.clone(),
             public_url: Some("https://share.example".to_owned()),
             sqlite_dir: Some(folder.path().to_owned()),
+            product_dir: Some(folder.path().join("products")),
             password_hash: PasswordHash::default(),
             log: "info".to_owned(),
         };
