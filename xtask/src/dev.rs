@@ -134,7 +134,8 @@ fn control(options: &Options, state: &State) -> Result<Command> {
         .env("POSTERN_ROOT_KEY", state.root_key())
         .env("POSTERN_EDGE_URL", options.edge_url())
         .env("POSTERN_PUBLIC_URL", options.edge_url())
-        .env("POSTERN_SQLITE_DIR", state.data());
+        .env("POSTERN_SQLITE_DIR", state.data())
+        .env("POSTERN_PRODUCT_DIR", state.products());
     if let Some(key) = state.previous_root_key() {
         command.env("POSTERN_ROOT_KEY_PREVIOUS", key);
     }
@@ -171,6 +172,7 @@ fn utf8(path: &Path) -> Result<&str> {
 fn print_urls(services: &state::Services, demo: &Demo, state: &State) {
     println!();
     println!("  Share link      {}", demo.share_url(&services.edge_url));
+    println!("  Data product    {}", demo.product_url(&services.edge_url));
     println!("  Control plane   {}", services.control_url);
     println!("  Embed wizard    {}/wizard/", services.control_url);
     println!("  API key         {}", demo.api_key);

@@ -114,11 +114,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Rows so far.
-    pub(crate) const fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// Changes all cells of a column by a fixed expression of it.
     pub(crate) fn change(&self, column: usize, expression: &str) -> Result<()> {
         self.connection.execute_batch(&format!("UPDATE rows SET c{column} = {expression}")).map_err(fault)

@@ -194,7 +194,7 @@ function post(body: unknown): RequestInit {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
-async function read<T>(path: string, init: RequestInit): Promise<T> {
+export async function read<T>(path: string, init: RequestInit): Promise<T> {
   return json<T>(await call(path, init));
 }
 

@@ -21,6 +21,8 @@ pub enum NoRows {
     Dead,
     /// The data source refused or failed the query; the words are for the visitor.
     Query(String),
+    /// Too many ask at once.
+    Busy,
     /// No answer, or none that we understand.
     Unreachable(Unreachable),
 }

@@ -30,6 +30,9 @@ const GATE_PATIENCE: Duration = Duration::from_millis(500);
 const CHANGE_PAUSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750)];
 
+/// When to come back to a data plane that has too much to do.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
+
 /// Where the record of an open came from; shown in `Server-Timing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -615,6 +618,7 @@ impl From<NoRows> for Failed {
             NoRows::OtherRevision => Self::OtherRevision,
             NoRows::Dead => Self::Error(Error::Dead(Why::Revoked)),
             NoRows::Query(message) => Self::Error(Error::Query { message }),
+            NoRows::Busy => Self::Error(Error::Throttled { retry_after: BUSY_PAUSE }),
             NoRows::Unreachable(unreachable) => {
                 Self::Error(Error::Unavailable(format!("data plane: {unreachable}")))
             }
