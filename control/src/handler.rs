@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bulk;
+pub(crate) mod context;
 pub(crate) mod dashboard;
 pub(crate) mod data_product;
 pub(crate) mod data_source;
@@ -11,6 +12,7 @@ pub(crate) mod internal;
 pub(crate) mod limits;
 mod list;
 pub(crate) mod password;
+pub(crate) mod portal;
 pub(crate) mod preview;
 pub(crate) mod product_share;
 pub(crate) mod share;

@@ -2,6 +2,7 @@
 //! push, answer.
 
 pub(crate) mod bulk;
+pub(crate) mod context;
 pub(crate) mod dashboard;
 pub(crate) mod data_product;
 pub(crate) mod data_source;
@@ -9,6 +10,7 @@ pub(crate) mod embed;
 pub(crate) mod key;
 pub(crate) mod limits;
 pub(crate) mod password;
+pub(crate) mod portal;
 pub(crate) mod preview;
 pub(crate) mod share;
 pub(crate) mod usage;

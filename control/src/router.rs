@@ -1,8 +1,8 @@
 //! The whole URL map.
 
 use crate::handler::{
-    Rejection, audit, bulk, dashboard, data_product, data_source, embed, health, internal, limits, password,
-    preview, product_share, share,
+    Rejection, audit, bulk, context, dashboard, data_product, data_source, embed, health, internal, limits,
+    password, portal, preview, product_share, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -14,7 +14,9 @@ use axum::response::Response;
 use axum::routing::post;
 use http::{HeaderValue, header};
 use shared::Error;
-use shared::call::{DOWNLOAD_PATH, EXECUTE_PATH, OPTIONS_PATH, PAGE_PATH, RECORD_PATH, USAGE_PATH};
+use shared::call::{
+    ACCESS_PATH, DOWNLOAD_PATH, EXECUTE_PATH, OPTIONS_PATH, PAGE_PATH, RECORD_PATH, USAGE_PATH,
+};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -42,6 +44,16 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(embed::keys, embed::add_key))
         .routes(routes!(embed::key, embed::stop_key))
         .routes(routes!(embed::origins, embed::set_origins))
+        .routes(routes!(context::create, context::list))
+        .routes(routes!(context::get, context::amend, context::delete))
+        .routes(routes!(context::add_member, context::members))
+        .routes(routes!(context::add_members))
+        .routes(routes!(context::remove_member))
+        .routes(routes!(context::accesses))
+        .routes(routes!(portal::request))
+        .routes(routes!(portal::verify))
+        .routes(routes!(portal::refresh))
+        .routes(routes!(portal::log_out))
         .routes(routes!(dashboard::create, dashboard::list))
         .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
         .routes(routes!(data_source::create, data_source::list))
@@ -75,6 +87,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(DOWNLOAD_PATH, post(internal::download))
         .route(RECORD_PATH, post(internal::record))
         .route(USAGE_PATH, post(internal::usage))
+        .route(ACCESS_PATH, post(internal::accesses))
         .fallback(async || Rejection(Error::NotFound("path")))
         .with_state(service)
         .layer(CatchPanicLayer::custom(observe::panicked))

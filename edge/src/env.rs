@@ -1,5 +1,6 @@
 //! The only reader of the Worker's environment: bindings, variables, secrets. Read once for each isolate.
 
+use crate::accesses::Waiting;
 use crate::runtime::{self, Context};
 use shared::app::memory::Memory;
 use shared::model::key::KeyRing;
@@ -38,6 +39,8 @@ pub struct Edge {
     pub memory: Memory,
     /// What requests have cost so far.
     pub counters: Counters,
+    /// Who opened what, as far as the control plane has yet to hear of it.
+    pub accesses: Waiting,
 }
 
 /// What requests have cost this isolate, for tests and metrics.
@@ -137,6 +140,7 @@ impl Edge {
             metrics: binding(env, METRICS).ok(),
             memory: Memory::default(),
             counters: Counters::default(),
+            accesses: Waiting::default(),
         })
     }
 }

@@ -7,6 +7,7 @@ mod internal;
 mod link;
 mod manage;
 mod page;
+mod portal;
 mod reply;
 mod visitor;
 
@@ -51,8 +52,10 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
     match segments.as_slice() {
         ["share", token] => runtime::run(page::share(visit, (*token).to_owned())),
         ["api", "v1", "public", "shares", token, verb @ ..] => link::route(visit, token, verb),
+        ["portal", _] => page::portal(&visit),
         ["embed", "d", token] => runtime::run(page::embed(visit, (*token).to_owned())),
         ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
+        ["api", "v1", "share-portal", company_slug, rest @ ..] => portal::route(visit, company_slug, rest),
         ["api", "v1", ..] | ["v1", "data-products", ..] => runtime::run(manage::forward(visit)),
         ["oembed"] => runtime::run(page::oembed(visit)),
         ["api" | "v1", ..] => Reply::error_at(&path, &Error::NotFound("path"), &visit.request_id).send(),

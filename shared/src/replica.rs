@@ -1,6 +1,7 @@
 //! What the control plane tells the edge: one record for each token, and the messages that carry them.
 //! Versioned: a record of a schema that this build does not know closes the share.
 
+use crate::model::context::ContextView;
 use crate::model::dashboard::View;
 use crate::model::data_product;
 use crate::model::embed::Terms;
@@ -22,10 +23,13 @@ pub const SCHEMA: u32 = 2;
 /// Schema of the records of embeds: a build that knows none of them must not take one for a link's. Records of links keep theirs,
 /// since raising it would alter each of them.
 pub const EMBED_SCHEMA: u32 = 3;
-/// Schema of the records of what is no dashboard: a build that knows only those refuses to take them.
-pub const TARGET_SCHEMA: u32 = 4;
+/// Schema of the records of contexts and of the shares that are bound to one: a build that knows none of them must not take such a
+/// share for a public one.
+pub const CONTEXT_SCHEMA: u32 = 4;
+/// Schema of the records of data products.
+pub const PRODUCT_SCHEMA: u32 = 5;
 /// Oldest schema that this build reads, and newest.
-const READABLE: RangeInclusive<u32> = 1..=TARGET_SCHEMA;
+const READABLE: RangeInclusive<u32> = 1..=PRODUCT_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -58,6 +62,9 @@ pub struct Live {
     /// What visitors must do first.
     #[serde(default)]
     pub protection: Protection,
+    /// Only members of this context may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Uuid>,
     /// What viewers may ask; those of an embed are told by its tokens.
     pub rules: Rules,
     /// Of an embed: what must hold of its tokens.
@@ -65,6 +72,13 @@ pub struct Live {
     pub embed: Option<Terms>,
     /// What it opens.
     pub target: TargetView,
+}
+
+impl Live {
+    /// Is it closed as soon as no lease is left, whatever else is out of reach?
+    pub const fn needs_lease(&self) -> bool {
+        self.embed.is_some() || self.context.is_some() || matches!(self.target, TargetView::Context(_))
+    }
 }
 
 /// An organization as viewers may know it.
@@ -107,6 +121,8 @@ pub enum TargetView {
     Dashboard(View),
     /// A data product.
     DataProduct(data_product::View),
+    /// A share context.
+    Context(ContextView),
 }
 
 impl TargetView {
@@ -114,7 +130,7 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
-            Self::DataProduct(_) => None,
+            Self::DataProduct(_) | Self::Context(_) => None,
         }
     }
 
@@ -122,7 +138,7 @@ impl TargetView {
     pub const fn data_product(&self) -> Option<&data_product::View> {
         match self {
             Self::DataProduct(view) => Some(view),
-            Self::Dashboard(_) => None,
+            Self::Dashboard(_) | Self::Context(_) => None,
         }
     }
 
@@ -131,6 +147,7 @@ impl TargetView {
         match self {
             Self::Dashboard(view) => &view.title,
             Self::DataProduct(view) => &view.name,
+            Self::Context(view) => &view.name,
         }
     }
 }
@@ -340,6 +357,7 @@ pub(crate) mod tests {
                     frame_origins: Vec::new(),
                 },
                 protection: Protection::default(),
+                context: None,
                 rules: Rules::default(),
                 embed: None,
                 target: TargetView::Dashboard(View {
@@ -380,8 +398,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":null}"#), Err(Unreadable::Schema(5)));
-        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(5)));
+        assert_eq!(Record::parse(br#"{"schema":6,"revision":1,"live":null}"#), Err(Unreadable::Schema(6)));
+        assert_eq!(Record::parse(br#"{"schema":6,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(6)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

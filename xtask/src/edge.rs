@@ -79,6 +79,7 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
                 "assets/product=edge/web/style/product.css",
                 "assets/unlock=edge/web/src/unlock.ts",
                 "assets/embed=edge/web/src/embed.ts",
+                "assets/portal=edge/web/src/portal.ts",
                 "assets/page=edge/web/style/page.css",
                 // For the pages of others, who write its address into them.
                 "embed=edge/web/embed/element.ts",

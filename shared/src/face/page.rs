@@ -38,6 +38,10 @@ struct UnlockPage {
 struct EmbedPage;
 
 #[derive(Template)]
+#[template(path = "portal.html")]
+struct PortalPage;
+
+#[derive(Template)]
 #[template(path = "not_found.html")]
 struct NotFoundPage;
 
@@ -50,6 +54,8 @@ pub fn share(live: &Live, url: &str) -> Answer {
     match &live.target {
         TargetView::Dashboard(view) => dashboard(live, view, url),
         TargetView::DataProduct(view) => product(live, view),
+        // The access decision lets nobody come here by a link.
+        TargetView::Context(_) => not_found(),
     }
 }
 
@@ -87,9 +93,24 @@ pub fn unlock(need: Need) -> Answer {
     page(200, &UnlockPage { password: need == Need::Password })
 }
 
+/// Where people sign in at the portal of a company, on the edge's host.
+pub fn portal_path(company_slug: &str) -> String {
+    format!("/portal/{company_slug}")
+}
+
+/// Sends whoever opened the link of a share that is for invited people to where they sign in.
+pub fn to_portal(company_slug: &str) -> Answer {
+    page(303, &NotFoundPage).with("location", portal_path(company_slug))
+}
+
 /// The page for frames. It holds no data: its script asks for what its token opens.
 pub fn embed() -> Answer {
     page(200, &EmbedPage)
+}
+
+/// Where invited people sign in. It holds no data and names no company: its script asks for what they may see.
+pub fn portal() -> Answer {
+    page(200, &PortalPage)
 }
 
 /// What stands at a link that opens nothing, and at every path that is no page.
@@ -130,7 +151,7 @@ mod tests {
     #[test]
     fn titles_are_escaped() {
         let mut live = live_record(1).live.unwrap();
-        let TargetView::Dashboard(view) = &mut live.target else { panic!("a dashboard") };
+        let TargetView::Dashboard(view) = &mut live.target else { panic!("no dashboard") };
         view.title = "</title><script>alert(1)</script>".into();
         view.description = Some("\"><img src=x onerror=alert(1)>".into());
         live.organization.name = "<b>&'".into();
@@ -157,6 +178,7 @@ mod tests {
         for answer in forms.into_iter().chain([
             share(&live_record(1).live.unwrap(), URL),
             embed(),
+            portal(),
             not_found(),
             unavailable(),
         ]) {

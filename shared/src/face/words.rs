@@ -14,6 +14,9 @@ pub(super) fn words(error: &Error) -> Cow<'_, str> {
         Error::AuthRequired(Need::Opening) => {
             "This link opens only on purpose: each opening is counted.".into()
         }
+        Error::SignInFailed => "The code or token is not valid or has expired.".into(),
+        Error::SignIn { .. } => "This link is for invited people: sign in at the portal.".into(),
+        Error::InvalidContext => "context_id names no context that you are in.".into(),
         Error::WrongPassword => "That is not the password.".into(),
         Error::Unauthenticated => "Missing or invalid API key.".into(),
         Error::Policy { slug, message } if slug.is_empty() => format!("The request {message}.").into(),

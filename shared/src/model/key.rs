@@ -86,6 +86,10 @@ pub enum Purpose {
     Embed,
     /// Cursors into the rows of data products.
     Cursor,
+    /// Access tokens of the portal.
+    Portal,
+    /// One-time codes.
+    Code,
 }
 
 impl Purpose {
@@ -103,6 +107,8 @@ impl Purpose {
             Self::Idempotency => "postern/v1/idempotency",
             Self::Embed => "postern/v1/embed",
             Self::Cursor => "postern/v1/cursor",
+            Self::Portal => "postern/v1/portal",
+            Self::Code => "postern/v1/code",
         }
     }
 }
@@ -188,6 +194,10 @@ pub struct Keys {
     pub embed: Key,
     /// See [`Purpose::Cursor`].
     pub cursor: Key,
+    /// See [`Purpose::Portal`].
+    pub portal: Key,
+    /// See [`Purpose::Code`].
+    pub code: Key,
 }
 
 /// The key by which an organization's embed tokens are signed: a text, used as it is. Its owner may hold it too, so that it makes
@@ -227,6 +237,8 @@ impl Keys {
             idempotency: key(Purpose::Idempotency),
             embed: key(Purpose::Embed),
             cursor: key(Purpose::Cursor),
+            portal: key(Purpose::Portal),
+            code: key(Purpose::Code),
         }
     }
 

@@ -81,6 +81,11 @@ impl State {
         self.folder.join("edge")
     }
 
+    /// Mails of the portal, while no mail server is set.
+    pub(crate) fn mail(&self) -> PathBuf {
+        self.folder.join("mail")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.folder.join("logs")
     }
@@ -136,6 +141,9 @@ impl State {
             "data_product_id": demo.data_product_id,
             "data_product_token": demo.data_product_token,
             "data_product_url": demo.product_url(&services.edge_url),
+            "share_context_id": demo.share_context_id,
+            "member": demo.member,
+            "portal_url": demo.portal_url(&services.edge_url),
         });
         let unfinished = self.folder.join("dev.json.unfinished");
         secrets::write(&unfinished, &format!("{description:#}\n"))?;

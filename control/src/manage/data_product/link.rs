@@ -80,6 +80,7 @@ async fn create(
         nonce: random::bytes()?,
         key_epoch: service.ring.current.epoch.clone(),
         rules: Rules::default(),
+        context: None,
         closed: false,
         protection: Protection { max_access_count: limits.count(None)?, ..Protection::default() },
         not_before: None,

@@ -143,7 +143,7 @@ pub fn resolve(live: &Live) -> Answer {
         id: live.share.id,
         name: &live.share.name,
         share_type: live.share.share_type,
-        requires_auth: live.protection.need().is_some(),
+        requires_auth: live.protection.need().is_some() || live.context.is_some(),
         expires_at: live.share.expires_at.map(Millis::to_rfc3339),
         permissions: ["view"],
     };
@@ -155,6 +155,8 @@ pub fn resolve(live: &Live) -> Answer {
         TargetView::DataProduct(view) => {
             Answer::json(200, &ResolveProductOut { share, data_product: resolved_product(view) })
         }
+        // The access decision lets nobody come here by a link.
+        TargetView::Context(_) => super::error::render(&Error::Dead(Why::OtherTarget), ""),
     }
 }
 
@@ -229,7 +231,11 @@ pub fn parse_execute(content_type: Option<&str>, body: &[u8]) -> Result<Map<Stri
     if !is_json(content_type) {
         return Err(Error::UnsupportedMediaType);
     }
-    let mut body = json::parse_object(body)?;
+    parameters(json::parse_object(body)?)
+}
+
+/// What is left of the body of an execute: nothing but its parameters.
+pub(super) fn parameters(mut body: Map<String, Value>) -> Result<Map<String, Value>> {
     let parameters = body.remove("parameters");
     if let Some(unknown) = body.keys().next() {
         return Err(Error::invalid(format!("/{}", pointer_token(unknown)), "is not a documented field"));
