@@ -11,7 +11,6 @@ use crate::store::data_product::DataProduct;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{StatusCode, header};
-use shared::Error;
 use shared::face::Answer;
 use shared::face::dashboard::manage::{DataProductIn, DataProductOut, ListOut};
 use std::sync::Arc;
@@ -50,7 +49,7 @@ pub(crate) async fn put_file(
     request: Request,
 ) -> Result<Response, Rejection> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = FileKind::of(content_type).ok_or(Error::UnsupportedMediaType)?;
+    let kind = FileKind::of(content_type);
     Ok(answer(200, manage::upload(&service, &caller.actor, id, kind, request.into_body()).await?))
 }
 

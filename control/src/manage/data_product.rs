@@ -52,7 +52,7 @@ pub(crate) async fn upload(
     service: &Service,
     actor: &Actor,
     id: Uuid,
-    kind: FileKind,
+    kind: Option<FileKind>,
     body: Body,
 ) -> Result<Done<DataProduct>> {
     match get(service, actor, id).await?.definition.source {
@@ -61,6 +61,7 @@ pub(crate) async fn upload(
             return Err(Error::Conflict("the data product's rows come from its query".to_owned()));
         }
     }
+    let kind = kind.ok_or(Error::UnsupportedMediaType)?;
     let filled = service.products.receive(kind, body, service.clock.now()).await?;
     renew(service, actor, id, filled, "data_product.upload").await
 }

@@ -287,3 +287,142 @@ impl Search {
         self.lower.find(String::from_utf8_lossy(text).to_lowercase().as_bytes()).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::product::table::{Cell, Writer};
+    use proptest::prelude::*;
+    use rusqlite::types::ToSqlOutput;
+    use shared::model::data_product::Table;
+    use shared::time::Millis;
+    use tempfile::TempDir;
+
+    type Rows = Vec<(Option<i64>, Option<String>)>;
+
+    /// A file of these rows.
+    fn file(rows: &Rows) -> (TempDir, std::path::PathBuf, Table) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::create(folder.path(), 2).unwrap();
+        for (number, text) in rows {
+            let cell =
+                |value: Option<Stored>| value.map_or(Cell::from(rusqlite::types::Null), ToSqlOutput::Owned);
+            writer
+                .insert(&[cell(number.map(Stored::Integer)), cell(text.clone().map(Stored::Text))])
+                .unwrap();
+        }
+        let kinds = [Kind::new(ColumnType::Integer), Kind::new(ColumnType::Text)];
+        let filled = writer.finish(vec!["n".into(), "t".into()], &kinds, Millis(0)).unwrap();
+        let path = folder.path().join("rows.db");
+        filled.file.persist(&path).unwrap();
+        (folder, path, filled.table)
+    }
+
+    /// All rows of a question, page by page.
+    fn all(path: &Path, table: &Table, page: &Page) -> Vec<Vec<Value>> {
+        let (mut rows, mut page) = (Vec::new(), page.clone());
+        loop {
+            let found = read(path, &table.columns, &page).unwrap();
+            assert!(found.rows.len() <= page.limit as usize);
+            rows.extend(found.rows);
+            match found.next {
+                Some(position) => page.start = Start::After(position),
+                None => return rows,
+            }
+        }
+    }
+
+    /// What the rows are in an order, said a second time: empty cells last, ties as the rows stand, or from the last up.
+    fn expected(rows: &Rows, sort: Option<Sort>) -> Vec<Vec<Value>> {
+        let mut numbered: Vec<_> = rows.iter().enumerate().collect();
+        if let Some(Sort { column, descending }) = sort {
+            numbered.sort_by(|(a, left), (b, right)| {
+                let order = match column {
+                    0 => left
+                        .0
+                        .is_none()
+                        .cmp(&right.0.is_none())
+                        .then_with(|| flip(left.0.cmp(&right.0), descending)),
+                    _ => left
+                        .1
+                        .is_none()
+                        .cmp(&right.1.is_none())
+                        .then_with(|| flip(left.1.cmp(&right.1), descending)),
+                };
+                order.then_with(|| flip(a.cmp(b), descending))
+            });
+        }
+        numbered
+            .into_iter()
+            .map(|(_, (number, text))| vec![Value::from(*number), Value::from(text.clone())])
+            .collect()
+    }
+
+    fn flip(order: std::cmp::Ordering, descending: bool) -> std::cmp::Ordering {
+        if descending { order.reverse() } else { order }
+    }
+
+    fn rows() -> impl Strategy<Value = Rows> {
+        let number = proptest::option::weighted(0.8, -3..3_i64);
+        let text = proptest::option::weighted(0.8, "[abAé]{0,2}");
+        proptest::collection::vec((number, text), 0..40)
+    }
+
+    fn sorts() -> impl Strategy<Value = Option<Sort>> {
+        proptest::option::weighted(
+            0.8,
+            (0..2_usize, any::<bool>()).prop_map(|(column, descending)| Sort { column, descending }),
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn pages_put_together_are_the_whole_in_order(rows in rows(), sort in sorts(), limit in 1..12_u32) {
+            let (_folder, path, table) = file(&rows);
+            let page = Page { limit, sort, search: None, start: Start::Offset(0) };
+            prop_assert_eq!(all(&path, &table, &page), expected(&rows, sort));
+        }
+
+        #[test]
+        fn an_offset_is_the_same_place(rows in rows(), sort in sorts(), offset in 0..45_u64) {
+            let (_folder, path, table) = file(&rows);
+            let page = Page { limit: 7, sort, search: None, start: Start::Offset(offset) };
+            let expected: Vec<_> = expected(&rows, sort).into_iter().skip(usize::try_from(offset).unwrap()).collect();
+            prop_assert_eq!(all(&path, &table, &page), expected);
+        }
+
+        #[test]
+        fn a_search_finds_what_has_it(rows in rows(), sort in sorts(), limit in 1..12_u32, wanted in "[aAbé]{1,2}") {
+            let (_folder, path, table) = file(&rows);
+            let page = Page { limit, sort, search: Some(wanted.clone()), start: Start::Offset(0) };
+            let has = |row: &Vec<Value>| row[1].as_str().is_some_and(|text| text.to_lowercase().contains(&wanted.to_lowercase()));
+            let expected: Vec<_> = expected(&rows, sort).into_iter().filter(has).collect();
+            prop_assert_eq!(all(&path, &table, &page), expected);
+        }
+    }
+
+    #[test]
+    fn every_walk_goes_by_an_index() {
+        let rows: Rows = (0..100).map(|at| (Some(at % 3), None)).collect();
+        let (_folder, path, table) = file(&rows);
+        let connection = table::open(&path).unwrap();
+        for descending in [false, true] {
+            for start in
+                [Start::Offset(0), Start::Offset(60), Start::After(Position::new(Some(1.into()), 40))]
+            {
+                for walk in sorted(&connection, 2, Sort { column: 0, descending }, &start).unwrap() {
+                    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", walk.sql)).unwrap();
+                    let steps =
+                        plan.query_map(params_from_iter(&walk.binds), |row| row.get::<_, String>(3)).unwrap();
+                    for step in steps {
+                        let step = step.unwrap();
+                        assert!(step.contains("USING INDEX i0"), "{}: {step}", walk.sql);
+                    }
+                }
+            }
+        }
+        assert_eq!(table.row_count, 100);
+    }
+}

@@ -88,7 +88,9 @@ pub struct ProductError<'a> {
 /// Status and code of an error. A new kind of error stops the build here.
 pub const fn classify(error: &Error) -> (u16, &'static str) {
     match error {
-        Error::Malformed(_) | Error::Query { .. } | Error::Policy { .. } | Error::InvalidContext => (400, "invalid_request"),
+        Error::Malformed(_) | Error::Query { .. } | Error::Policy { .. } | Error::InvalidContext => {
+            (400, "invalid_request")
+        }
         Error::Unauthenticated => (401, "unauthorized"),
         Error::AuthRequired(_) | Error::WrongPassword => (401, "password_required"),
         Error::SignIn { .. } | Error::SignInFailed => (401, "sign_in_required"),

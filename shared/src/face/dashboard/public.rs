@@ -1,6 +1,7 @@
 //! What visitors of a public link send and get: resolve, execute, options. Rows 1.3-1.5, holes 1.c, 1.w.
 
 use crate::app::redeem::{Freshness, Options};
+use crate::error::Why;
 use crate::face::{Answer, JSON, MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::{Panel, View};
 use crate::model::data_product;
