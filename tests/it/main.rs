@@ -27,6 +27,7 @@ mod many;
 mod password;
 mod past;
 mod policy;
+mod product;
 mod reconcile;
 mod share;
 mod story;
@@ -104,7 +105,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 16] = [
+    let groups: [(&str, &[(&str, Test)]); 17] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -119,6 +120,7 @@ fn tests() -> Vec<(String, Test)> {
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
+        ("product", product::TESTS),
         ("reconcile", reconcile::TESTS),
         ("browser", browser::TESTS),
     ];
