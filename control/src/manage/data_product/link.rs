@@ -81,6 +81,7 @@ async fn create(
         key_epoch: service.ring.current.epoch.clone(),
         rules: Rules::default(),
         context: None,
+        notify: None,
         closed: false,
         protection: Protection { max_access_count: limits.count(None)?, ..Protection::default() },
         not_before: None,
