@@ -22,11 +22,13 @@ mod errors;
 mod execute;
 mod internal;
 mod keys;
+mod mail;
 mod manage;
 mod many;
 mod password;
 mod past;
 mod policy;
+mod portal;
 mod product;
 mod reconcile;
 mod share;
@@ -105,7 +107,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 17] = [
+    let groups: [(&str, &[(&str, Test)]); 18] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -115,6 +117,7 @@ fn tests() -> Vec<(String, Test)> {
         ("manage", manage::TESTS),
         ("many", many::TESTS),
         ("embed", embed::TESTS),
+        ("portal", portal::TESTS),
         ("embed_forged", embed_forged::TESTS),
         ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
@@ -128,8 +131,8 @@ fn tests() -> Vec<(String, Test)> {
 }
 
 fn own_tests() -> Vec<(String, Own)> {
-    let groups: [(&str, &[(&str, Own)]); 3] =
-        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS)];
+    let groups: [(&str, &[(&str, Own)]); 4] =
+        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS), ("mail", mail::TESTS)];
     groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()
 }
 
