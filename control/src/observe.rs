@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::Error;
-use shared::face::dashboard::error::render;
+use shared::face::{Answer, dashboard, data_product};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -36,10 +36,11 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
 ];
 
 /// Every set of methods that a route of ours takes, in this order.
-const ALLOW: [&str; 10] = [
+const ALLOW: [&str; 11] = [
     "GET, HEAD",
     "POST",
     "DELETE",
+    "PUT",
     "PUT, DELETE",
     "GET, HEAD, POST",
     "GET, HEAD, PUT",
@@ -63,6 +64,7 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
     let method = request.method().clone();
+    let render = dialect(request.uri().path());
     let mut response = next.run(request).await;
     let route = response
         .extensions()
@@ -92,6 +94,15 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, value);
     }
     response
+}
+
+/// How errors are told at a path.
+fn dialect(path: &str) -> fn(&Error, &str) -> Answer {
+    if path.starts_with(data_product::PREFIX) {
+        |error, _| data_product::render(error)
+    } else {
+        dashboard::error::render
+    }
 }
 
 /// A panic is our fault, and only this request's end.

@@ -2,8 +2,10 @@
 //! status codes exist nowhere else. Dialects never import one another.
 
 pub mod dashboard;
+pub mod data_product;
 pub mod oembed;
 pub mod page;
+mod words;
 
 use std::borrow::Cow;
 

@@ -3,6 +3,7 @@
 
 use crate::model::context::ContextView;
 use crate::model::dashboard::View;
+use crate::model::data_product;
 use crate::model::embed::Terms;
 use crate::model::origin::Origin;
 use crate::model::policy::Rules;
@@ -25,8 +26,10 @@ pub const EMBED_SCHEMA: u32 = 3;
 /// Schema of the records of contexts and of the shares that are bound to one: a build that knows none of them must not take such a
 /// share for a public one.
 pub const CONTEXT_SCHEMA: u32 = 4;
+/// Schema of the records of data products.
+pub const PRODUCT_SCHEMA: u32 = 5;
 /// Oldest schema that this build reads, and newest.
-const READABLE: RangeInclusive<u32> = 1..=CONTEXT_SCHEMA;
+const READABLE: RangeInclusive<u32> = 1..=PRODUCT_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -116,6 +119,8 @@ pub struct ShareView {
 pub enum TargetView {
     /// A dashboard.
     Dashboard(View),
+    /// A data product.
+    DataProduct(data_product::View),
     /// A share context.
     Context(ContextView),
 }
@@ -125,7 +130,15 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
-            Self::Context(_) => None,
+            Self::DataProduct(_) | Self::Context(_) => None,
+        }
+    }
+
+    /// The data product, if it is one.
+    pub const fn data_product(&self) -> Option<&data_product::View> {
+        match self {
+            Self::DataProduct(view) => Some(view),
+            Self::Dashboard(_) | Self::Context(_) => None,
         }
     }
 
@@ -133,6 +146,7 @@ impl TargetView {
     pub fn title(&self) -> &str {
         match self {
             Self::Dashboard(view) => &view.title,
+            Self::DataProduct(view) => &view.name,
             Self::Context(view) => &view.name,
         }
     }
@@ -384,8 +398,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":null}"#), Err(Unreadable::Schema(5)));
-        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(5)));
+        assert_eq!(Record::parse(br#"{"schema":6,"revision":1,"live":null}"#), Err(Unreadable::Schema(6)));
+        assert_eq!(Record::parse(br#"{"schema":6,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(6)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

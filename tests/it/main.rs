@@ -29,6 +29,7 @@ mod password;
 mod past;
 mod policy;
 mod portal;
+mod product;
 mod reconcile;
 mod share;
 mod story;
@@ -106,7 +107,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 17] = [
+    let groups: [(&str, &[(&str, Test)]); 18] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -122,6 +123,7 @@ fn tests() -> Vec<(String, Test)> {
         ("password", password::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
+        ("product", product::TESTS),
         ("reconcile", reconcile::TESTS),
         ("browser", browser::TESTS),
     ];

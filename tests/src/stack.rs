@@ -197,7 +197,8 @@ impl Stack {
             .env("POSTERN_ROOT_KEY", self.root_key())
             .env("POSTERN_EDGE_URL", self.described("edge_url"))
             .env("POSTERN_PUBLIC_URL", self.described("edge_url"))
-            .env("POSTERN_SQLITE_DIR", self.state("data"));
+            .env("POSTERN_SQLITE_DIR", self.state("data"))
+            .env("POSTERN_PRODUCT_DIR", self.state("products"));
         command
     }
 

@@ -164,7 +164,7 @@ async fn resolve(visit: Visit, company_slug: String, slug: String) -> JsValue {
         let member = Member::of(&visit, &company_slug)?;
         let bound = member.dashboard(&visit, context_of_query(&visit), &slug).await?;
         let opened = bound.open(&visit).await?;
-        let body = opened.resolved(|live, view| public::resolve(live, view).body)?.to_vec();
+        let body = opened.resolved(|live| public::resolve(live).body)?.to_vec();
         if visit.head.method == "GET" {
             data::count_open(&visit, &bound.key);
             bound.note(&visit, Action::Open);

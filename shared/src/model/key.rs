@@ -84,6 +84,8 @@ pub enum Purpose {
     Idempotency,
     /// Keys of organizations, by which embed tokens are signed.
     Embed,
+    /// Cursors into the rows of data products.
+    Cursor,
     /// Access tokens of the portal.
     Portal,
     /// One-time codes.
@@ -104,6 +106,7 @@ impl Purpose {
             Self::Network => "postern/v1/network",
             Self::Idempotency => "postern/v1/idempotency",
             Self::Embed => "postern/v1/embed",
+            Self::Cursor => "postern/v1/cursor",
             Self::Portal => "postern/v1/portal",
             Self::Code => "postern/v1/code",
         }
@@ -189,6 +192,8 @@ pub struct Keys {
     pub idempotency: Key,
     /// See [`Purpose::Embed`].
     pub embed: Key,
+    /// See [`Purpose::Cursor`].
+    pub cursor: Key,
     /// See [`Purpose::Portal`].
     pub portal: Key,
     /// See [`Purpose::Code`].
@@ -231,6 +236,7 @@ impl Keys {
             network: key(Purpose::Network),
             idempotency: key(Purpose::Idempotency),
             embed: key(Purpose::Embed),
+            cursor: key(Purpose::Cursor),
             portal: key(Purpose::Portal),
             code: key(Purpose::Code),
         }
@@ -314,6 +320,7 @@ mod tests {
             &keys.network,
             &keys.idempotency,
             &keys.embed,
+            &keys.cursor,
         ];
         let distinct: std::collections::HashSet<_> = all.iter().map(|key| *key.bytes()).collect();
         assert_eq!(distinct.len(), all.len());
