@@ -22,11 +22,13 @@ mod errors;
 mod execute;
 mod internal;
 mod keys;
+mod mail;
 mod manage;
 mod many;
 mod password;
 mod past;
 mod policy;
+mod portal;
 mod reconcile;
 mod share;
 mod story;
@@ -104,7 +106,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 16] = [
+    let groups: [(&str, &[(&str, Test)]); 17] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -114,6 +116,7 @@ fn tests() -> Vec<(String, Test)> {
         ("manage", manage::TESTS),
         ("many", many::TESTS),
         ("embed", embed::TESTS),
+        ("portal", portal::TESTS),
         ("embed_forged", embed_forged::TESTS),
         ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
@@ -126,8 +129,8 @@ fn tests() -> Vec<(String, Test)> {
 }
 
 fn own_tests() -> Vec<(String, Own)> {
-    let groups: [(&str, &[(&str, Own)]); 3] =
-        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS)];
+    let groups: [(&str, &[(&str, Own)]); 4] =
+        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS), ("mail", mail::TESTS)];
     groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()
 }
 

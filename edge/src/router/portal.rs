@@ -151,7 +151,7 @@ async fn dashboards(visit: Visit, company_slug: String) -> JsValue {
         if views.is_empty() {
             return Err(Error::SignInFailed);
         }
-        Ok((face::dashboards(&views), String::new()))
+        Ok((face::dashboards(&views, runtime::now()), String::new()))
     };
     let outcome = answer.await;
     finish(&visit, outcome)

@@ -233,6 +233,18 @@ mod tests {
     }
 
     #[test]
+    fn clocks_that_differ_by_five_minutes_shorten_its_life_and_end_nothing_else() {
+        let five = Duration::from_mins(5);
+        let at = |issued: Millis, now: Millis| {
+            let token = issue(&ring(), session(), issued).unwrap();
+            verify(&ring(), token.expose(), now, Duration::ZERO).is_some()
+        };
+        let ahead = NOW.plus(five);
+        assert!(at(ahead, NOW), "issued by a clock that is ahead");
+        assert!(at(NOW, ahead) && !at(NOW, ahead.plus(five)), "issued by a clock that is behind");
+    }
+
+    #[test]
     fn it_verifies_under_either_root_key_and_no_other() {
         let token = issue(&ring(), session(), NOW).unwrap();
         let verified = |ring: &KeyRing| verify(ring, token.expose(), NOW, Duration::ZERO).is_some();
