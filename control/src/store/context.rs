@@ -336,7 +336,7 @@ pub(crate) async fn members(session: &mut Session, context: Uuid, page: &Page) -
     Ok(Listed { total: unsigned(total), records })
 }
 
-/// What an address is a member of, with the contexts' names: by name, each context once. A person counts before their domain.
+/// What an address is a member of, with the contexts' names: the oldest context first, each once. A person counts before their domain.
 pub(crate) async fn memberships(
     session: &mut Session,
     organization: Uuid,
@@ -348,7 +348,7 @@ pub(crate) async fn memberships(
         JOIN share s ON s.target_id = c.id AND s.share_type = 'portal' AND s.state = 'live'
         WHERE c.organization_id = $1 AND c.deleted_at IS NULL
             AND ((m.kind = 'person' AND m.address = $2) OR (m.kind = 'domain' AND m.address = $3))
-        ORDER BY c.name, c.id, m.kind DESC";
+        ORDER BY c.id, m.kind DESC";
     let (organization, domain) = (organization.to_string(), address.domain());
     let rows = query!(
         session,

@@ -343,6 +343,14 @@ pub(crate) async fn of_token(session: &mut Session, key: &str) -> Result<Option<
     query!(session, fetch_optional, Row, SQL, key).map_err(fault)?.map(Row::into_domain).transpose()
 }
 
+/// Holds the share of a token until the session ends.
+pub(crate) async fn hold_of_token(session: &mut Session, key: &str) -> Result<()> {
+    const SQL: &str = "UPDATE share SET revision = revision
+        WHERE id = (SELECT share_id FROM share_token WHERE record_key = $1)";
+    execute!(session, SQL, key).map_err(fault)?;
+    Ok(())
+}
+
 /// Notes a new token of a share.
 pub(crate) async fn insert_token(session: &mut Session, share: &Share, key: &RecordKey) -> Result<()> {
     const SQL: &str = "INSERT INTO share_token (record_key, share_id, generation, issued_at)

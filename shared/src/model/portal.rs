@@ -18,9 +18,11 @@ use uuid::Uuid;
 pub const ACCESS_LIFE: Duration = Duration::from_mins(10);
 /// How long a session lives that nobody refreshes.
 pub const SESSION_LIFE: Duration = Duration::from_hours(168);
+/// How long a session lives, however often it is refreshed.
+pub const LONGEST_SESSION: Duration = Duration::from_hours(30 * 24);
 /// How long the refresh token before the last one still works: several tabs may refresh at once.
 pub const REFRESH_GRACE: Duration = Duration::from_mins(1);
-/// Most contexts that one token names; a person in more sees the first ones, by name.
+/// Most contexts that one token names; a person in more sees the oldest ones.
 pub const MAX_CONTEXTS: usize = 32;
 /// Longer texts are no tokens of ours, and are not read.
 const MAX_CHARS: usize = 8_192;
