@@ -74,7 +74,7 @@ async fn filled(world: &World, template: &str, id: &str) -> String {
 
 /// Checks an error in the dialect of its path, and gives its words.
 #[track_caller]
-fn refused(answer: &Answered, template: &str, (status, code): (u16, &str)) -> String {
+pub(super) fn refused(answer: &Answered, template: &str, (status, code): (u16, &str)) -> String {
     if template.starts_with("/v1/") {
         let error = &answer.body["error"];
         assert_eq!(

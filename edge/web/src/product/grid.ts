@@ -146,7 +146,8 @@ export class Grid {
     this.#isMeasured = end > first;
     let width = 0;
     this.#columns.forEach((column, at) => {
-      let longest = columnTitle(column).length + 3;
+      // With the arrow of the order.
+      let longest = columnTitle(column).length + 6;
       for (let index = first; index < end; index += 1) {
         const value = rows.at(index)?.[at];
         if (value !== undefined) longest = Math.max(longest, words(column, value).length);
