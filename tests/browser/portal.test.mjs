@@ -309,8 +309,7 @@ test("a link into the portal is kept through signing in, a reload keeps the pers
     await signIn(page, email);
     await open(page, customers);
     path = `${portal}?location=Seattle${new URL(page.url()).hash}`;
-    // The first ones are not waited for: what they ask must not undo the last.
-    await page.reload({ waitUntil: "domcontentloaded" });
+    // The first one is not waited for: what it asks must not undo the second.
     await page.reload({ waitUntil: "domcontentloaded" });
     await page.reload();
     await becomes(page, "days", 2922);

@@ -9,7 +9,8 @@ export interface Listed {
   slug: string;
   title: string;
   description?: string | null;
-  share: { expires_at: string | null };
+  /** A share without an end has none. */
+  share: { expires_at?: string | null };
 }
 
 export interface Listing {

@@ -48,6 +48,6 @@ function card({ context, slug, title, description, share }: Listed): HTMLElement
     { class: "portal-card" },
     h("h3", {}, h("a", { href: hashOf({ contextId: context.id, slug }) }, title)),
     description ? h("p", { class: "portal-description" }, description) : null,
-    share.expires_at === null ? null : h("p", { class: "portal-until" }, ...expiry(share.expires_at, "Until")),
+    share.expires_at ? h("p", { class: "portal-until" }, ...expiry(share.expires_at, "Until")) : null,
   );
 }
