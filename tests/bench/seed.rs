@@ -67,8 +67,9 @@ pub fn embedded(count: u128) -> Vec<Share> {
         let id = Uuid::from_u128(number);
         let mut record = record(number, Protection::default());
         record.schema = EMBED_SCHEMA;
-        if let Some(live) = &mut record.live {
-            let TargetView::Dashboard(view) = &mut live.target else { panic!("no dashboard") };
+        if let Some(live) = &mut record.live
+            && let TargetView::Dashboard(view) = &mut live.target
+        {
             view.id = id;
             live.share.share_type = ShareType::Embed;
             live.embed = Some(Terms { keys: vec![1], ..Terms::default() });
@@ -159,7 +160,8 @@ fn record(number: u128, protection: Protection) -> Record {
         expires_at: None,
         frame_origins: Vec::new(),
     };
-    let live = Live { organization, share, protection, rules: Rules::default(), embed: None, target };
+    let rules = Rules::default();
+    let live = Live { organization, share, protection, rules, context: None, embed: None, target };
     Record { schema: SCHEMA, revision: 1, live: Some(live), closed: false }
 }
 

@@ -70,7 +70,7 @@ impl DataPlane {
         }
         let query = template.render_whole(&BTreeMap::new());
         let deadline = Instant::now() + SNAPSHOT_TIMEOUT;
-        let filled = match self.engine(source).map_err(|failure| Broken::from(failure).into_error())? {
+        match self.engine(source).map_err(|failure| Broken::from(failure).into_error())? {
             Engine::Sqlite(path) => {
                 let folder = folder.to_owned();
                 blocking(move || {
@@ -83,7 +83,6 @@ impl DataPlane {
                 let read = tokio::time::timeout_at(deadline, reading).await;
                 read.unwrap_or(Err(Broken::Source(Failure::TimedOut))).map_err(Broken::into_error)
             }
-        };
-        filled
+        }
     }
 }

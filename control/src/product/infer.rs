@@ -12,6 +12,7 @@ const MAX_DIGITS: usize = 15;
 
 /// What a column's cells may still be.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "kinds that are still possible, each by itself")]
 pub(super) struct Guess {
     boolean: bool,
     integer: bool,
@@ -166,7 +167,9 @@ mod tests {
 
     fn kind(cells: &[&str]) -> (ColumnType, bool) {
         let mut guess = Guess::default();
-        cells.iter().for_each(|cell| guess.see(cell));
+        for cell in cells {
+            guess.see(cell);
+        }
         let kind = guess.kind();
         (kind.column_type, kind.zoned)
     }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest that one page searches.
-const SLICE: Duration = Duration::from_millis(1_000);
+const SLICE: Duration = Duration::from_secs(1);
 /// How many rows are searched between two looks at the clock.
 const CLOCK_EVERY: u64 = 1_024;
 /// A page of longer rows ends early.

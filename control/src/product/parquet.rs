@@ -83,8 +83,9 @@ fn source(field: &Type) -> Source {
         ) => plain(ColumnType::Text),
         (_, _, Physical::BOOLEAN) => plain(ColumnType::Boolean),
         (_, _, Physical::INT32 | Physical::INT64) => plain(ColumnType::Integer),
-        (_, _, Physical::FLOAT | Physical::DOUBLE) => plain(ColumnType::Number),
-        (Some(LogicalType::Float16), ..) => plain(ColumnType::Number),
+        (_, _, Physical::FLOAT | Physical::DOUBLE) | (Some(LogicalType::Float16), ..) => {
+            plain(ColumnType::Number)
+        }
         _ => plain(ColumnType::Text),
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Dynamic {
 
 /// What was seen of a column.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that were seen, each by itself")]
 struct Seen {
     declared_boolean: bool,
     any: bool,

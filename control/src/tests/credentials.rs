@@ -38,7 +38,6 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
     let source = world.source().await;
     match (method.as_str(), path) {
         ("POST" | "PUT", "/api/v1/dashboards" | "/api/v1/dashboards/{id}") => Some(definition(&source)),
-        ("POST", "/api/v1/data-products") => Some(json!({"name": "x"})),
         ("POST", "/api/v1/data-sources") => {
             Some(json!({"name": "x", "kind": "sqlite", "file": "weather.db"}))
         }
@@ -60,7 +59,7 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
         ("PUT", path) if path.ends_with("/limits") => Some(json!({})),
         ("POST", "/api/v1/embed/dashboards/{id}") => Some(json!({})),
         ("PUT", path) if path.ends_with("/origins") => Some(json!({"allowed_origins": []})),
-        ("PATCH", _) => Some(json!({"name": "x"})),
+        ("PATCH", _) | ("POST", "/api/v1/data-products") => Some(json!({"name": "x"})),
         _ => None,
     }
 }

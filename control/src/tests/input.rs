@@ -62,12 +62,12 @@ async fn bad_headers_and_queries_are_refused() {
 async fn every_documented_path_refuses_other_methods_by_name() {
     let world = World::new().await;
     let (_, document) = crate::router::routes().split_for_parts();
-    for path in document
-        .paths
-        .paths
-        .keys()
-        .filter(|path| !path.contains("/public/") && !path.contains("/api/embed/") && *path != "/oembed")
-    {
+    for path in document.paths.paths.keys().filter(|path| {
+        !path.contains("/public/")
+            && !path.contains("/api/embed/")
+            && !path.contains("/share-portal/{company_slug}/dashboards")
+            && *path != "/oembed"
+    }) {
         let path = path.replace("{id}", "0190a8c0-0000-7000-8000-000000000001");
         let answer = world.raw(Method::TRACE, &path, None, &[]).await;
         let words = refused(&answer, &path, (405, "METHOD_NOT_ALLOWED"));

@@ -58,7 +58,7 @@ fn link(product: &str) -> String {
     format!("/v1/data-products/{product}/share")
 }
 
-fn first(sort: Value) -> Value {
+fn first(sort: &Value) -> Value {
     json!({"limit": 100, "sort": sort, "search": null, "start": {"offset": 0}})
 }
 
@@ -174,7 +174,7 @@ async fn a_file_is_read_as_a_table() {
         assert_eq!(types, ["text", "number", "timestamp", "boolean", "date", "text"]);
         assert_eq!((&product["row_count"], &product["version"]), (&json!(3), &json!(2)));
         let call = world.shared(&id).await;
-        let page = world.page(&call, first(Value::Null)).await.ok(200).body;
+        let page = world.page(&call, first(&Value::Null)).await.ok(200).body;
         assert_eq!(
             page["rows"],
             json!([
@@ -184,14 +184,14 @@ async fn a_file_is_read_as_a_table() {
             ])
         );
         assert_eq!((&page["total"], &page["next_cursor"]), (&json!(3), &Value::Null));
-        let sorted = world.page(&call, first(json!({"column": 1, "descending": true}))).await.ok(200).body;
+        let sorted = world.page(&call, first(&json!({"column": 1, "descending": true}))).await.ok(200).body;
         let cities: Vec<_> = sorted["rows"].as_array().unwrap().iter().map(|row| row[0].clone()).collect();
         assert_eq!(cities, ["Oslo", "oslo", "Bergen, west"]);
-        let mut asked = first(Value::Null);
+        let mut asked = first(&Value::Null);
         asked["search"] = "OSLO".into();
         assert_eq!(world.page(&call, asked).await.ok(200).body["matched"], 2);
         world
-            .page(&call, first(json!({"column": 6, "descending": false})))
+            .page(&call, first(&json!({"column": 6, "descending": false})))
             .await
             .refused(422, "VALIDATION_ERROR");
     }
@@ -275,7 +275,7 @@ async fn downloads_hold_all_rows() {
     let read = world.send(Method::PUT, &file, "application/vnd.apache.parquet", parquet).await.ok(200).body;
     assert_eq!(read["columns"], world.get(&format!("{PRODUCTS}/{id}")).await.ok(200).body["columns"]);
     let copy = world.shared(&again).await;
-    let rows = async |call| world.page(call, first(Value::Null)).await.ok(200).body["rows"].clone();
+    let rows = async |call| world.page(call, first(&Value::Null)).await.ok(200).body["rows"].clone();
     assert_eq!(rows(&copy).await, rows(&call).await);
 }
 
@@ -305,14 +305,14 @@ async fn a_query_is_a_snapshot_until_it_is_refreshed() {
         let query = json!({"data_source_id": source, "sql": "SELECT location, date, rain, weather FROM weather ORDER BY 1, 2"});
         let id = world.post(PRODUCTS, json!({"name": "Days", "query": query})).await.ok(201).id();
         let call = world.shared(&id).await;
-        let page = world.page(&call, first(Value::Null)).await.ok(200).body;
+        let page = world.page(&call, first(&Value::Null)).await.ok(200).body;
         assert_eq!(page["rows"][0], json!(["New York", "2024-01-01", 0.0, "sun"]));
         let types: Vec<_> =
             page["columns"].as_array().unwrap().iter().map(|column| column["type"].clone()).collect();
         assert_eq!(types, ["text", "date", "number", "text"]);
         let refreshed = world.post(&format!("{PRODUCTS}/{id}/refresh"), json!({})).await.ok(200).body;
         assert_eq!((&refreshed["version"], &refreshed["row_count"]), (&json!(2), &json!(4)));
-        let stale = world.page(&call, first(Value::Null)).await;
+        let stale = world.page(&call, first(&Value::Null)).await;
         assert_eq!(stale.status, 409, "the edge asks again under the newer revision");
         for (sql, word) in [
             ("DELETE FROM weather", "refused"),

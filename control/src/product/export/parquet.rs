@@ -122,13 +122,13 @@ impl Cells {
             (Values::Boolean(values), ValueRef::Integer(truth)) => values.push(truth != 0),
             (Values::Whole(values), ValueRef::Integer(number)) => values.push(number),
             (Values::Whole(values), ValueRef::Text(text)) => {
-                values.push(micros(utf8(text)?).ok_or_else(strange)?)
+                values.push(micros(utf8(text)?).ok_or_else(strange)?);
             }
             (Values::Number(values), ValueRef::Real(number)) => values.push(number),
             #[expect(clippy::cast_precision_loss, reason = "a column of numbers holds them as floats")]
             (Values::Number(values), ValueRef::Integer(number)) => values.push(number as f64),
             (Values::Days(values), ValueRef::Text(text)) => {
-                values.push(days(utf8(text)?).ok_or_else(strange)?)
+                values.push(days(utf8(text)?).ok_or_else(strange)?);
             }
             (Values::Text(values), ValueRef::Text(text)) => {
                 values.push(ByteArray::from(text.to_vec()));
