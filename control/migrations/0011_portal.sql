@@ -65,13 +65,13 @@ CREATE TABLE one_time_code (
 CREATE UNIQUE INDEX one_time_code_of ON one_time_code (organization_id, address);
 CREATE INDEX one_time_code_by_age ON one_time_code (expires_at);
 
--- Refresh tokens name their session and are stored as SHA-256 only. The one before the last still works for a minute.
+-- Refresh tokens are derived from the session, its nonce, the generation and the root key: none is stored.
 CREATE TABLE portal_session (
     id TEXT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organization (id),
     address TEXT NOT NULL,
-    refresh_hash TEXT NOT NULL,
-    previous_hash TEXT,
+    nonce TEXT NOT NULL,
+    generation BIGINT NOT NULL,
     refreshed_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL

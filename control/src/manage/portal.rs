@@ -10,7 +10,6 @@ use crate::service::Service;
 use crate::store::mail::Kind;
 use crate::store::portal::{Asked, Issued, SignIn};
 use crate::store::{self, Listed, Page, Session};
-use sha2::{Digest, Sha256};
 use shared::call::{Access, MAX_ACCESSES};
 use shared::face::dashboard::manage::AccessOut;
 use shared::face::dashboard::portal::{CodeRequestIn, ContextName, SessionOut, VerifyIn};
@@ -25,10 +24,8 @@ use uuid::Uuid;
 
 /// How every refresh token begins, so that scanners recognise a leaked one.
 const REFRESH_PREFIX: &str = "prt_";
-/// Random bytes of a refresh token.
-const REFRESH_BYTES: usize = 24;
-/// Bytes of its tag.
-const TAG_BYTES: usize = 8;
+/// Bytes of a refresh token's tag.
+const TAG_BYTES: usize = 16;
 /// How long the mail about a first opening is worth sending.
 const NOTICE_LIFE: Duration = Duration::from_hours(72);
 
@@ -143,16 +140,15 @@ pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> R
         return Err(Error::SignInFailed);
     }
     let (id, organization_id) = (Uuid::now_v7(), organization.id);
-    let (refresh_token, refresh_hash) = new_refresh_token(service, id)?;
-    let (previous_hash, refreshed_at) = (None, now);
-    let sign_in =
-        SignIn { id, organization: organization_id, address, refresh_hash, previous_hash, refreshed_at };
+    let (nonce, generation, refreshed_at) = (random::bytes()?, 1, now);
+    let sign_in = SignIn { id, organization: organization_id, address, nonce, generation, refreshed_at };
+    let refresh_token = refresh_token_of(service, &sign_in, generation);
     store::portal::begin(&mut session, &sign_in, now).await?;
     session.commit().await?;
     tokens(service, &organization, id, memberships, refresh_token, now)
 }
 
-/// Goes on with a session: the refresh token is taken once, and once more within [`REFRESH_GRACE`], since several tabs may hold it. One
+/// Goes on with a session: the refresh token is taken once, and again within [`REFRESH_GRACE`], since several tabs may hold it. One
 /// that comes back later was copied: the session ends.
 ///
 /// # Errors
@@ -160,13 +156,15 @@ pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> R
 pub(crate) async fn refresh(service: &Service, peer: Peer, refresh_token: &str) -> Result<Tokens> {
     service.limit.peer(peer)?;
     let now = service.clock.now();
-    let (id, hash) = named(service, refresh_token).ok_or(Error::SignInFailed)?;
+    let Presented { id, generation, tag } = read(refresh_token).ok_or(Error::SignInFailed)?;
     let mut session = service.store.write().await?;
     let sign_in = store::portal::lock(&mut session, id, now).await?.ok_or(Error::SignInFailed)?;
-    let is_before = sign_in.previous_hash.as_ref() == Some(&hash);
-    let in_grace = is_before && now.since(sign_in.refreshed_at) < REFRESH_GRACE;
-    // Ours, as its tag says, and taken before: two hold the session.
-    let is_copy = hash != sign_in.refresh_hash && !in_grace;
+    if !is_ours(service, &sign_in, generation, &tag) {
+        return Err(Error::SignInFailed);
+    }
+    let in_grace = generation + 1 == sign_in.generation && now.since(sign_in.refreshed_at) < REFRESH_GRACE;
+    // Taken before, and not just now: two hold the session.
+    let is_copy = generation != sign_in.generation && !in_grace;
     let memberships =
         store::context::memberships(&mut session, sign_in.organization, &sign_in.address).await?;
     if is_copy {
@@ -179,8 +177,12 @@ pub(crate) async fn refresh(service: &Service, peer: Peer, refresh_token: &str) 
         session.commit().await?;
         return Err(Error::SignInFailed);
     }
-    let (refresh_token, refresh_hash) = new_refresh_token(service, sign_in.id)?;
-    store::portal::renew(&mut session, sign_in.id, &refresh_hash, now).await?;
+    // Whoever comes again with the one before gets the same: answers may arrive in any order, or not at all.
+    let generation = if in_grace { sign_in.generation } else { sign_in.generation + 1 };
+    if !in_grace {
+        store::portal::renew(&mut session, sign_in.id, now).await?;
+    }
+    let refresh_token = refresh_token_of(service, &sign_in, generation);
     let organization = store::organization::find(&mut session, sign_in.organization).await?;
     session.commit().await?;
     tokens(service, &organization, sign_in.id, memberships, refresh_token, now)
@@ -189,11 +191,13 @@ pub(crate) async fn refresh(service: &Service, peer: Peer, refresh_token: &str) 
 /// Ends a session, with its access tokens. Again is no mistake, and neither is a token that is none.
 pub(crate) async fn log_out(service: &Service, peer: Peer, refresh_token: &str) -> Result<()> {
     service.limit.peer(peer)?;
-    let Some((id, _)) = named(service, refresh_token) else { return Ok(()) };
+    let Some(Presented { id, generation, tag }) = read(refresh_token) else { return Ok(()) };
     let mut session = service.store.write().await?;
     match store::portal::lock(&mut session, id, service.clock.now()).await? {
-        Some(sign_in) => end(service, session, &sign_in).await,
-        None => Ok(()),
+        Some(sign_in) if is_ours(service, &sign_in, generation, &tag) => {
+            end(service, session, &sign_in).await
+        }
+        _ => Ok(()),
     }
 }
 
@@ -242,26 +246,41 @@ fn tokens(
     Ok(Tokens { body: SessionOut::new(access_token, None, contexts), refresh_token, company_slug })
 }
 
-/// A new refresh token of a session, and how it is stored: the session's id, random bytes, and a tag by which an old one of ours is told
-/// from a stranger's invention.
-fn new_refresh_token(service: &Service, sign_in: Uuid) -> Result<(String, String)> {
-    let secret = random::bytes::<REFRESH_BYTES>()?;
-    let mac = service.ring.current.portal.mac(&[b"refresh", sign_in.as_bytes(), &secret]);
+/// The refresh token of a session's generation: the session's id, the generation, and a tag. It is derived, so that no store holds one,
+/// and so that it can be given twice.
+fn refresh_token_of(service: &Service, sign_in: &SignIn, generation: u64) -> String {
+    let mac = service.ring.current.portal.mac(&refresh_parts(sign_in, &generation.to_be_bytes()));
     let (tag, _) = mac.split_at(TAG_BYTES);
-    let token = format!("{REFRESH_PREFIX}{}{}{}", sign_in.simple(), hex::encode(secret), hex::encode(tag));
-    let hash = hex::encode(Sha256::digest(&token));
-    Ok((token, hash))
+    format!("{REFRESH_PREFIX}{}{generation:016x}{}", sign_in.id.simple(), hex::encode(tag))
 }
 
-/// The session that a refresh token is of, and how the token is stored; `None` for what is none of ours.
-fn named(service: &Service, refresh_token: &str) -> Option<(Uuid, String)> {
-    let mut bytes = [0; 16 + REFRESH_BYTES + TAG_BYTES];
+fn refresh_parts<'a>(sign_in: &'a SignIn, generation: &'a [u8; 8]) -> [&'a [u8]; 4] {
+    [b"refresh", sign_in.id.as_bytes(), &sign_in.nonce, generation]
+}
+
+/// What a refresh token says, if it has the shape of one.
+struct Presented {
+    id: Uuid,
+    generation: u64,
+    tag: [u8; TAG_BYTES],
+}
+
+fn read(refresh_token: &str) -> Option<Presented> {
+    let mut bytes = [0; 16 + 8 + TAG_BYTES];
     hex::decode_to_slice(refresh_token.strip_prefix(REFRESH_PREFIX)?, &mut bytes).ok()?;
     let (id, rest) = bytes.split_at(16);
-    let (secret, tag) = rest.split_at(REFRESH_BYTES);
-    let parts: [&[u8]; 3] = [b"refresh", id, secret];
-    let is_ours = service.ring.iter().any(|keys| keys.portal.verify(&parts, tag));
-    is_ours.then(|| Some((Uuid::from_slice(id).ok()?, hex::encode(Sha256::digest(refresh_token))))).flatten()
+    let (generation, tag) = rest.split_at(8);
+    Some(Presented {
+        id: Uuid::from_slice(id).ok()?,
+        generation: u64::from_be_bytes(generation.try_into().ok()?),
+        tag: tag.try_into().ok()?,
+    })
+}
+
+/// Was it made by us? Compares in constant time.
+fn is_ours(service: &Service, sign_in: &SignIn, generation: u64, tag: &[u8; TAG_BYTES]) -> bool {
+    let generation = generation.to_be_bytes();
+    service.ring.iter().any(|keys| keys.portal.verify(&refresh_parts(sign_in, &generation), tag))
 }
 
 /// As organizations are named.

@@ -1,6 +1,6 @@
 //! Codes that were asked for and sent, and the sessions that they began.
 
-use super::{Session, document, execute, fault, id, query, to_text, unsigned};
+use super::{Session, document, execute, fault, id, query, signed, to_text, unsigned};
 use shared::model::address::Address;
 use shared::model::code::{LIFE, MAX_TRIES};
 use shared::model::pace::{self, Rule};
@@ -149,10 +149,10 @@ pub(crate) struct SignIn {
     pub(crate) organization: Uuid,
     /// Who signed in.
     pub(crate) address: Address,
-    /// SHA-256 of the refresh token that is taken next.
-    pub(crate) refresh_hash: String,
-    /// SHA-256 of the one before it.
-    pub(crate) previous_hash: Option<String>,
+    /// Random part of the derivation of its refresh tokens.
+    pub(crate) nonce: [u8; 16],
+    /// Which refresh token is taken next.
+    pub(crate) generation: u64,
     /// When the refresh token before it was taken.
     pub(crate) refreshed_at: Millis,
 }
@@ -162,8 +162,8 @@ struct SignInRow {
     id: String,
     organization_id: String,
     address: String,
-    refresh_hash: String,
-    previous_hash: Option<String>,
+    nonce: String,
+    generation: i64,
     refreshed_at: i64,
 }
 
@@ -171,12 +171,15 @@ impl SignInRow {
     fn into_domain(self) -> Result<SignIn> {
         let address =
             Address::parse(&self.address).ok_or_else(|| Error::Internal(format!("session {}", self.id)))?;
+        let mut nonce = [0; 16];
+        hex::decode_to_slice(&self.nonce, &mut nonce)
+            .map_err(|_| Error::Internal("stored nonce".to_owned()))?;
         Ok(SignIn {
             id: id(&self.id)?,
             organization: id(&self.organization_id)?,
             address,
-            refresh_hash: self.refresh_hash,
-            previous_hash: self.previous_hash,
+            nonce,
+            generation: unsigned(self.generation),
             refreshed_at: Millis(self.refreshed_at),
         })
     }
@@ -184,15 +187,16 @@ impl SignInRow {
 
 pub(crate) async fn begin(session: &mut Session, sign_in: &SignIn, now: Millis) -> Result<()> {
     const SQL: &str = "INSERT INTO portal_session
-            (id, organization_id, address, refresh_hash, refreshed_at, created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $5, $6)";
+            (id, organization_id, address, nonce, generation, refreshed_at, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
     execute!(
         session,
         SQL,
         sign_in.id.to_string(),
         sign_in.organization.to_string(),
         sign_in.address.as_str(),
-        &sign_in.refresh_hash,
+        hex::encode(sign_in.nonce),
+        signed(sign_in.generation),
         now.0,
         now.plus(SESSION_LIFE).0,
     )
@@ -204,7 +208,7 @@ pub(crate) async fn begin(session: &mut Session, sign_in: &SignIn, now: Millis) 
 pub(crate) async fn lock(session: &mut Session, sign_in: Uuid, now: Millis) -> Result<Option<SignIn>> {
     const SQL: &str = "UPDATE portal_session SET refreshed_at = refreshed_at
         WHERE id = $1 AND expires_at > $2
-        RETURNING id, organization_id, address, refresh_hash, previous_hash, refreshed_at";
+        RETURNING id, organization_id, address, nonce, generation, refreshed_at";
     query!(session, fetch_optional, SignInRow, SQL, sign_in.to_string(), now.0)
         .map_err(fault)?
         .map(SignInRow::into_domain)
@@ -213,7 +217,7 @@ pub(crate) async fn lock(session: &mut Session, sign_in: Uuid, now: Millis) -> R
 
 /// A session by id, as long as it lasts.
 pub(crate) async fn find(session: &mut Session, sign_in: Uuid, now: Millis) -> Result<Option<SignIn>> {
-    const SQL: &str = "SELECT id, organization_id, address, refresh_hash, previous_hash, refreshed_at
+    const SQL: &str = "SELECT id, organization_id, address, nonce, generation, refreshed_at
         FROM portal_session WHERE id = $1 AND expires_at > $2";
     query!(session, fetch_optional, SignInRow, SQL, sign_in.to_string(), now.0)
         .map_err(fault)?
@@ -221,15 +225,15 @@ pub(crate) async fn find(session: &mut Session, sign_in: Uuid, now: Millis) -> R
         .transpose()
 }
 
-/// Gives a session its next refresh token; the one that was the last works for a while still.
-pub(crate) async fn renew(session: &mut Session, sign_in: Uuid, hash: &str, now: Millis) -> Result<()> {
+/// Gives a session its next refresh token; the one before it works for a while still.
+pub(crate) async fn renew(session: &mut Session, sign_in: Uuid, now: Millis) -> Result<()> {
     const SQL: &str = "UPDATE portal_session
-        SET previous_hash = refresh_hash, refresh_hash = $1, refreshed_at = $2,
-            expires_at = CASE WHEN $3 < created_at + $4 THEN $3 ELSE created_at + $4 END
-        WHERE id = $5";
+        SET generation = generation + 1, refreshed_at = $1,
+            expires_at = CASE WHEN $2 < created_at + $3 THEN $2 ELSE created_at + $3 END
+        WHERE id = $4";
     let longest = i64::try_from(LONGEST_SESSION.as_millis()).unwrap_or(i64::MAX);
     let end = now.plus(SESSION_LIFE).0;
-    execute!(session, SQL, hash, now.0, end, longest, sign_in.to_string()).map_err(fault)?;
+    execute!(session, SQL, now.0, end, longest, sign_in.to_string()).map_err(fault)?;
     Ok(())
 }
 
