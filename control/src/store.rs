@@ -20,6 +20,7 @@ pub(crate) mod portal;
 pub(crate) mod reconciliation;
 pub(crate) mod share;
 pub(crate) mod usage;
+pub(crate) mod versioned;
 
 use shared::time::Millis;
 use shared::{Error, Result};
@@ -288,6 +289,13 @@ pub(crate) fn unique(error: sqlx::Error, conflict: &str) -> Error {
 /// Reads an id that this program wrote.
 pub(crate) fn id(text: &str) -> Result<Uuid> {
     Uuid::parse_str(text).map_err(|_| Error::Internal(format!("stored id {text:?}")))
+}
+
+/// Reads a nonce that this program wrote.
+pub(crate) fn nonce(text: &str) -> Result<[u8; 16]> {
+    let mut nonce = [0; 16];
+    hex::decode_to_slice(text, &mut nonce).map_err(|_| Error::Internal("stored nonce".to_owned()))?;
+    Ok(nonce)
 }
 
 /// Reads JSON that this program wrote.

@@ -1,18 +1,18 @@
 //! `/api/v1/share-auth/...`: signing in at the portal. Whoever calls has no key; the edge forwards them and vouches for their network.
 
-use super::{Rejection, Reply, read};
+use super::{Input, Rejection, Reply};
 use crate::auth::Anyone;
-use crate::manage::portal::{self as manage, Tokens, is_slug};
+use crate::manage::portal::{self as manage, Tokens};
 use crate::openapi::Failure;
 use crate::service::Service;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use http::{HeaderMap, StatusCode, header};
+use shared::Error;
 use shared::face::dashboard::error::ErrorOut;
-use shared::face::dashboard::manage::parse;
 use shared::face::dashboard::portal::{CodeRequestIn, CodeRequestOut, Keep, RefreshIn, SessionOut, VerifyIn};
-use shared::face::{Answer, JSON, MAX_BODY_BYTES};
+use shared::face::{Answer, JSON};
+use shared::model::dashboard::is_url_slug;
 use shared::model::portal::SESSION_LIFE;
-use shared::{Error, Result};
 use std::sync::Arc;
 
 /// Where the browser sends the cookie, and nowhere else.
@@ -27,11 +27,9 @@ const COOKIE_PATH: &str = "/api/v1/share-auth";
 pub(crate) async fn request(
     State(service): State<Arc<Service>>,
     Anyone(peer): Anyone,
-    request: Request,
+    input: Input<CodeRequestIn>,
 ) -> Result<Reply, Rejection> {
-    let (content_type, body) = body(request).await?;
-    let input = CodeRequestIn::read(content_type.as_deref(), &body)?;
-    manage::ask(&service, peer, input).await?;
+    manage::ask(&service, peer, input.value.check()?).await?;
     Ok(Reply(Answer::json(202, &CodeRequestOut { status: "sent" })))
 }
 
@@ -42,10 +40,9 @@ pub(crate) async fn request(
 pub(crate) async fn verify(
     State(service): State<Arc<Service>>,
     Anyone(peer): Anyone,
-    request: Request,
+    input: Input<VerifyIn>,
 ) -> Result<Reply, Rejection> {
-    let (content_type, body) = body(request).await?;
-    let input = VerifyIn::read(content_type.as_deref(), &body)?;
+    let input = input.value.check()?;
     let tokens = manage::verify(&service, peer, &input).await?;
     Ok(answer(tokens, input.keep))
 }
@@ -57,12 +54,10 @@ pub(crate) async fn verify(
 pub(crate) async fn refresh(
     State(service): State<Arc<Service>>,
     Anyone(peer): Anyone,
-    request: Request,
+    headers: HeaderMap,
+    input: Input<RefreshIn>,
 ) -> Result<Reply, Rejection> {
-    let headers = request.headers().clone();
-    let (content_type, body) = body(request).await?;
-    let input: RefreshIn = parse(content_type.as_deref(), &body)?;
-    let (token, keep) = presented(input, &headers).ok_or(Error::SignInFailed)?;
+    let (token, keep) = presented(input.value, &headers).ok_or(Error::SignInFailed)?;
     Ok(answer(manage::refresh(&service, peer, &token).await?, keep))
 }
 
@@ -72,27 +67,19 @@ pub(crate) async fn refresh(
 pub(crate) async fn log_out(
     State(service): State<Arc<Service>>,
     Anyone(peer): Anyone,
-    request: Request,
+    headers: HeaderMap,
+    input: Input<RefreshIn>,
 ) -> Result<Reply, Rejection> {
-    let headers = request.headers().clone();
-    let (content_type, body) = body(request).await?;
-    let input: RefreshIn = parse(content_type.as_deref(), &body)?;
-    let slug = input.company_slug.clone();
-    if let Some((token, _)) = presented(input, &headers) {
+    let slug = input.value.company_slug.clone();
+    if let Some((token, _)) = presented(input.value, &headers) {
         manage::log_out(&service, peer, &token).await?;
     }
     let status = StatusCode::NO_CONTENT.as_u16();
     let answer = Answer { status, content_type: JSON, headers: Vec::new(), body: Vec::new() };
-    Ok(Reply(match slug.filter(|slug| is_slug(slug)) {
+    Ok(Reply(match slug.filter(|slug| is_url_slug(slug)) {
         Some(slug) => answer.with("set-cookie", cookie(&slug, "", 0)),
         None => answer,
     }))
-}
-
-async fn body(request: Request) -> Result<(Option<String>, bytes::Bytes)> {
-    let (parts, body) = request.into_parts();
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    Ok((content_type.map(str::to_owned), read(body, MAX_BODY_BYTES).await?))
 }
 
 fn answer(tokens: Tokens, keep: Keep) -> Reply {
@@ -125,7 +112,7 @@ fn presented(input: RefreshIn, headers: &HeaderMap) -> Option<(String, Keep)> {
     if let Some(token) = input.refresh_token {
         return Some((token.0, Keep::Body));
     }
-    let name = cookie_name(&input.company_slug.filter(|slug| is_slug(slug))?);
+    let name = cookie_name(&input.company_slug.filter(|slug| is_url_slug(slug))?);
     let mut pairs = headers
         .get_all(header::COOKIE)
         .iter()

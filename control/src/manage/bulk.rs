@@ -6,9 +6,9 @@ use crate::store::share::Stored;
 use crate::store::share::filter::{self, Wanted, list, one};
 use crate::store::{self, Page, Session, outbox};
 use shared::face::dashboard::manage::{
-    BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES, ShareFilter, ShareOut,
+    BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES, ShareFilter, ShareOut, effective,
 };
-use shared::model::share::{ShareType, State};
+use shared::model::share::{Share, ShareType, State};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::cmp::Reverse;
@@ -33,10 +33,10 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
     }
     let mut session = service.store.write().await?;
     let found = find(&mut session, actor, &input.filter, now).await?;
-    lock_all(&mut session, actor, &found, now).await?;
+    let locked = lock_all(&mut session, actor, &found, now).await?;
     let (mut changed, mut keys) = (Vec::new(), Vec::new());
-    for Stored { share, .. } in &found {
-        if change(service, &mut session, actor, (input.action, share.id), now).await? {
+    for mut share in locked {
+        if change(service, &mut session, actor, (input.action, &mut share), now).await? {
             changed.push(share::find(&mut session, actor, share.id).await?);
         }
         // Of one that somebody else has revoked as well: its old link may still be served.
@@ -59,7 +59,10 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
         keys.extend(earlier.into_iter().filter(|(share, _)| !known.contains(share)));
     }
     session.commit().await?;
-    let missing = service.replication.unconfirmed(keys.iter().map(|(_, key)| key.clone()).collect()).await;
+    // Shares of one context wait for the same record.
+    let mut known = HashSet::new();
+    let to_push = keys.iter().map(|(_, key)| key).filter(|key| known.insert(*key)).cloned().collect();
+    let missing = service.replication.unconfirmed(to_push).await;
     let late: HashSet<Uuid> =
         keys.into_iter().filter(|(_, key)| missing.contains(key)).map(|(share, _)| share).collect();
     for stored in &mut changed {
@@ -108,7 +111,7 @@ async fn find(
 }
 
 /// Holds what is changed, the dashboards first and in order: whoever changes all shares of one waits, instead of each waiting for the other.
-async fn lock_all(session: &mut Session, actor: &Actor, found: &[Stored], now: Millis) -> Result<()> {
+async fn lock_all(session: &mut Session, actor: &Actor, found: &[Stored], now: Millis) -> Result<Vec<Share>> {
     for dashboard in found.iter().map(|stored| stored.share.target.id).collect::<BTreeSet<_>>() {
         match store::dashboard::lock(session, actor.organization.id, dashboard).await {
             // Its shares were revoked with it.
@@ -117,30 +120,28 @@ async fn lock_all(session: &mut Session, actor: &Actor, found: &[Stored], now: M
         }
     }
     // Then the shares and, last, their contexts, for the same reason.
+    let mut locked = Vec::with_capacity(found.len());
     for stored in found {
-        share::lock(session, actor, stored.share.id).await?;
+        locked.push(share::lock(session, actor, stored.share.id).await?);
     }
     store::context::touch(session, found.iter().filter_map(|stored| stored.share.context), now).await?;
-    Ok(())
+    Ok(locked)
 }
 
-/// Changes one share. `false` when somebody else has revoked it meanwhile.
+/// Changes one share that is held. `false` when somebody else has revoked it meanwhile.
 async fn change(
     service: &Service,
     session: &mut Session,
     actor: &Actor,
-    (action, id): (BulkAction, Uuid),
+    (action, share): (BulkAction, &mut Share),
     now: Millis,
 ) -> Result<bool> {
-    let mut share = share::lock(session, actor, id).await?;
     if share.state != State::Live {
         return Ok(false);
     }
     match action {
-        BulkAction::Revoke => share::revoke_within(session, actor, &mut share, now).await,
-        BulkAction::Rotate => {
-            share::rotate_within(service, session, actor, &mut share, now).await.map(|()| true)
-        }
+        BulkAction::Revoke => share::revoke_within(session, actor, share, now).await,
+        BulkAction::Rotate => share::rotate_within(service, session, actor, share, now).await.map(|()| true),
     }
 }
 
@@ -154,7 +155,7 @@ fn answer(service: &Service, shares: &[Stored], (changed, pending): (usize, bool
     BulkOut {
         matched: shares.len() as u64,
         changed: changed as u64,
-        effective: if pending { "pending" } else { "live" }.to_owned(),
+        effective: effective(pending),
         shares: shares.iter().map(brief).collect(),
     }
 }

@@ -8,7 +8,7 @@ use crate::store::{self, Listed, Page, Session, outbox};
 use serde_json::json;
 use shared::face::dashboard::manage::{
     ContextDeletedOut, ContextIn, ContextOut, ContextPatchIn, MemberIn, MemberOut, MemberRemovedOut,
-    MembersAddedOut, MembersIn,
+    MembersAddedOut, MembersIn, effective,
 };
 use shared::model::address::Invited;
 use shared::model::context::{MAX_DASHBOARDS, MAX_MEMBERS};
@@ -305,8 +305,4 @@ fn render(context: Context) -> ContextOut {
         created_at: context.created_at.to_rfc3339(),
         updated_at: context.updated_at.to_rfc3339(),
     }
-}
-
-fn effective(pending: bool) -> String {
-    if pending { "pending" } else { "live" }.to_owned()
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::face::dashboard::embed::snippet;
 use shared::face::dashboard::manage::{
     EmbedDashboardOut, EmbedIn, EmbedKeyOut, EmbedKeysOut, EmbedOriginsIn, EmbedOriginsOut, EmbedOut,
-    EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,
+    EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut, effective,
 };
 use shared::model::embed::token::{key_id, parse_key_id, sign};
 use shared::model::embed::{Embed, MAX_KEYS, MAX_LIFE, is_token_id, next_number};
@@ -379,8 +379,4 @@ fn shown(actor: &Actor, key: &Key) -> EmbedKeyOut {
 fn revealed(service: &Service, actor: &Actor, key: &Key) -> EmbedKeyOut {
     let secret = service.ring.current.embed_key(actor.organization.id, key.generation);
     EmbedKeyOut { key: Some(secret.expose().to_owned()), ..shown(actor, key) }
-}
-
-fn effective(pending: bool) -> String {
-    if pending { "pending" } else { "live" }.to_owned()
 }

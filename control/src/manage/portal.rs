@@ -15,6 +15,7 @@ use shared::face::dashboard::manage::AccessOut;
 use shared::face::dashboard::portal::{CodeRequestIn, ContextName, SessionOut, VerifyIn};
 use shared::model::address::Address;
 use shared::model::code::{self, Code, Subject};
+use shared::model::dashboard::is_url_slug;
 use shared::model::portal::{self, MAX_CONTEXTS, Membership, REFRESH_GRACE};
 use shared::replica::Organization;
 use shared::time::Millis;
@@ -51,7 +52,7 @@ pub(crate) async fn ask(service: &Service, peer: Peer, input: CodeRequestIn) -> 
     let network = network(service, "asks", peer);
     store::portal::keep_pace(&mut session, &network, &code::ASKING, now).await?;
     // What is no slug and no address is nobody's, and is written all the same: that takes as long.
-    let company_slug = Some(input.company_slug).filter(|slug| is_slug(slug)).unwrap_or_default();
+    let company_slug = Some(input.company_slug).filter(|slug| is_url_slug(slug)).unwrap_or_default();
     let address =
         Address::parse(&input.email).map_or_else(String::new, |address| address.as_str().to_owned());
     let asked = Asked { company_slug, address, at: now };
@@ -111,7 +112,7 @@ pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> R
     // Written whoever it is, so that a stranger's try takes as long as a member's.
     let network = network(service, "types", peer);
     store::portal::keep_pace(&mut session, &network, &code::TYPING, now).await?;
-    let slug = Some(input.company_slug.as_str()).filter(|slug| is_slug(slug)).unwrap_or_default();
+    let slug = Some(input.company_slug.as_str()).filter(|slug| is_url_slug(slug)).unwrap_or_default();
     let organization = store::organization::by_slug(&mut session, slug).await?;
     let who = organization.zip(Address::parse(&input.email));
     let issued = match &who {
@@ -281,12 +282,6 @@ fn read(refresh_token: &str) -> Option<Presented> {
 fn is_ours(service: &Service, sign_in: &SignIn, generation: u64, tag: &[u8; TAG_BYTES]) -> bool {
     let generation = generation.to_be_bytes();
     service.ring.iter().any(|keys| keys.portal.verify(&refresh_parts(sign_in, &generation), tag))
-}
-
-/// As organizations are named.
-pub(crate) fn is_slug(slug: &str) -> bool {
-    (1..=64).contains(&slug.len())
-        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Names a network in the count of what it does, so that the table knows no address.

@@ -2,10 +2,22 @@
 #![expect(dead_code, reason = "utoipa hangs descriptions of paths on functions")]
 
 use super::public::ExecuteOut;
+use serde_json::Value;
 use shared::face::dashboard::error::ErrorOut;
-use shared::face::dashboard::portal::{PortalDashboardsOut, PortalExecuteIn, PortalResolveOut};
-use shared::face::dashboard::public::OptionsOut;
-use utoipa::IntoResponses;
+use shared::face::dashboard::portal::PortalDashboardsOut;
+use shared::face::dashboard::public::{OptionsOut, ResolveOut};
+use std::collections::BTreeMap;
+use utoipa::{IntoResponses, ToSchema};
+
+/// Body of an execute at the portal.
+#[derive(ToSchema)]
+struct PortalExecuteIn {
+    /// Through which context.
+    context_id: uuid::Uuid,
+    /// As in an execute of a public link.
+    #[schema(value_type = Object, required = false)]
+    parameters: BTreeMap<String, Value>,
+}
 
 /// Answers of any route of the portal.
 #[derive(IntoResponses)]
@@ -41,7 +53,7 @@ pub(super) fn dashboards() {}
     params(("company_slug" = String, Path, description = "Whose portal"),
         ("dashboard_slug" = String, Path, description = "The dashboard"),
         ("context_id" = uuid::Uuid, Query, description = "Through which context")),
-    responses((status = 200, body = PortalResolveOut<'static>), PortalFailure), security(("share_access" = [])))]
+    responses((status = 200, body = ResolveOut<'static>), PortalFailure), security(("share_access" = [])))]
 pub(super) fn resolve() {}
 
 /// Rows of a dashboard.

@@ -1,46 +1,16 @@
 //! Dashboards and their versions.
 
-use super::{Listed, Page, Session, document, execute, fault, id, query, signed, to_text, unique, unsigned};
+use super::versioned::{self, Versioned, table};
+use super::{Listed, Page, Session, execute, fault, signed, to_text, unique};
+use shared::Result;
 use shared::model::dashboard::Definition;
 use shared::time::Millis;
-use shared::{Error, Result};
 use uuid::Uuid;
 
 /// A living dashboard.
-#[derive(Debug, Clone)]
-pub(crate) struct Dashboard {
-    /// Its id.
-    pub(crate) id: Uuid,
-    /// Grows with each change.
-    pub(crate) version: u64,
-    /// What it is now.
-    pub(crate) definition: Definition,
-    /// When it was made.
-    pub(crate) created_at: Millis,
-    /// When it changed last.
-    pub(crate) updated_at: Millis,
-}
+pub(crate) type Dashboard = Versioned<Definition>;
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: String,
-    version: i64,
-    definition: String,
-    created_at: i64,
-    updated_at: i64,
-}
-
-impl Row {
-    fn into_domain(self) -> Result<Dashboard> {
-        Ok(Dashboard {
-            id: id(&self.id)?,
-            version: unsigned(self.version),
-            definition: document(&self.definition)?,
-            created_at: Millis(self.created_at),
-            updated_at: Millis(self.updated_at),
-        })
-    }
-}
+table!(Definition, "dashboard", "dashboard");
 
 const SLUG_TAKEN: &str = "the slug is taken by another dashboard";
 
@@ -97,47 +67,4 @@ pub(crate) async fn update(session: &mut Session, dashboard: &Dashboard) -> Resu
     )
     .map_err(|error| unique(error, SLUG_TAKEN))?;
     Ok(())
-}
-
-pub(crate) async fn delete(session: &mut Session, dashboard: Uuid, now: Millis) -> Result<()> {
-    const SQL: &str = "UPDATE dashboard SET deleted_at = $1, data_source_id = NULL WHERE id = $2";
-    execute!(session, SQL, now.0, dashboard.to_string()).map_err(fault)?;
-    Ok(())
-}
-
-pub(crate) async fn find(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Dashboard> {
-    const SQL: &str = "SELECT id, version, definition, created_at, updated_at FROM dashboard
-        WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL";
-    query!(session, fetch_optional, Row, SQL, dashboard.to_string(), organization.to_string())
-        .map_err(fault)?
-        .ok_or(Error::NotFound("dashboard"))?
-        .into_domain()
-}
-
-/// As [`find`], and holds the row until the session ends, so that two changes of one dashboard, or a change
-/// of it and a new share of it, happen one after the other.
-pub(crate) async fn lock(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Dashboard> {
-    const SQL: &str = "UPDATE dashboard SET version = version
-        WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL
-        RETURNING id, version, definition, created_at, updated_at";
-    query!(session, fetch_optional, Row, SQL, dashboard.to_string(), organization.to_string())
-        .map_err(fault)?
-        .ok_or(Error::NotFound("dashboard"))?
-        .into_domain()
-}
-
-pub(crate) async fn list(
-    session: &mut Session,
-    organization: Uuid,
-    page: &Page,
-) -> Result<Listed<Dashboard>> {
-    const COUNT: &str = "SELECT COUNT(*) FROM dashboard WHERE organization_id = $1 AND deleted_at IS NULL";
-    const SQL: &str = "SELECT id, version, definition, created_at, updated_at FROM dashboard
-        WHERE organization_id = $1 AND deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3";
-    let organization = organization.to_string();
-    let (total,) = query!(&mut *session, fetch_one, (i64,), COUNT, &organization).map_err(fault)?;
-    let rows = query!(session, fetch_all, Row, SQL, &organization, page.before_text(), i64::from(page.limit))
-        .map_err(fault)?;
-    let records = rows.into_iter().map(Row::into_domain).collect::<Result<_>>()?;
-    Ok(Listed { total: unsigned(total), records })
 }

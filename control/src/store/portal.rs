@@ -81,9 +81,7 @@ pub(crate) struct Issued {
 
 impl Issued {
     fn read((row, nonce): (String, String)) -> Result<Self> {
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(&nonce, &mut bytes).map_err(|_| Error::Internal("stored nonce".to_owned()))?;
-        Ok(Self { id: id(&row)?, nonce: bytes })
+        Ok(Self { id: id(&row)?, nonce: super::nonce(&nonce)? })
     }
 }
 
@@ -171,14 +169,11 @@ impl SignInRow {
     fn into_domain(self) -> Result<SignIn> {
         let address =
             Address::parse(&self.address).ok_or_else(|| Error::Internal(format!("session {}", self.id)))?;
-        let mut nonce = [0; 16];
-        hex::decode_to_slice(&self.nonce, &mut nonce)
-            .map_err(|_| Error::Internal("stored nonce".to_owned()))?;
         Ok(SignIn {
             id: id(&self.id)?,
             organization: id(&self.organization_id)?,
             address,
-            nonce,
+            nonce: super::nonce(&self.nonce)?,
             generation: unsigned(self.generation),
             refreshed_at: Millis(self.refreshed_at),
         })

@@ -2,7 +2,7 @@
 
 pub(crate) mod filter;
 
-use super::{Session, document, execute, fault, id, millis, query, signed, to_text, unique, unsigned};
+use super::{Session, document, execute, fault, id, millis, nonce, query, signed, to_text, unique, unsigned};
 use shared::model::address::Address;
 use shared::model::filter::Filter;
 use shared::model::password::Hashed;
@@ -65,9 +65,6 @@ impl Row {
     }
 
     pub(super) fn into_domain(self) -> Result<Share> {
-        let mut nonce = [0; 16];
-        hex::decode_to_slice(&self.nonce, &mut nonce)
-            .map_err(|_| Error::Internal("stored nonce".to_owned()))?;
         Ok(Share {
             id: id(&self.id)?,
             organization_id: id(&self.organization_id)?,
@@ -83,7 +80,7 @@ impl Row {
             state: if self.state == LIVE { State::Live } else { State::Revoked },
             generation: unsigned(self.generation),
             revision: unsigned(self.revision),
-            nonce,
+            nonce: nonce(&self.nonce)?,
             key_epoch: self.key_epoch,
             rules: document(&self.rules)?,
             closed: self.closed != 0,

@@ -283,6 +283,11 @@ fn instant(pointer: &str, text: &str) -> Result<Millis> {
     Millis::parse_rfc3339(text).ok_or_else(|| Error::invalid(pointer, "must be an RFC 3339 date-time"))
 }
 
+/// How the edge is told to stand to a change: `live` when it knows of it, `pending` while it has yet to learn.
+pub fn effective(pending: bool) -> String {
+    if pending { "pending" } else { "live" }.to_owned()
+}
+
 /// A share, as its owner sees it. The token is derived anew for each answer; no store holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -367,7 +372,7 @@ impl ShareOut {
             url,
             generation: share.generation,
             revision: share.revision,
-            effective: if pending { "pending" } else { "live" }.to_owned(),
+            effective: effective(pending),
             not_before: share.not_before.map(Millis::to_rfc3339),
             expires_at: share.expires_at.map(Millis::to_rfc3339),
             has_password: share.protection.password.is_some(),

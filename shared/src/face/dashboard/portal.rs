@@ -1,7 +1,5 @@
 //! What members of share contexts send and get: signing in by a one-time code, their dashboards. Rows 1.8-1.12, holes 1.m-1.r.
 
-use super::public::{ResolvedDashboard, ResolvedFilter, ResolvedShare};
-use crate::face::dashboard::manage::parse;
 use crate::face::{Answer, MAX_BODY_BYTES, is_json};
 use crate::model::address::MAX_ADDRESS_BYTES;
 use crate::model::context::{Bound, ContextView};
@@ -134,29 +132,27 @@ impl SessionOut {
 }
 
 impl CodeRequestIn {
-    /// Reads the body. Whether an address is one is not said: a strange one is nobody's.
+    /// The body, within its bounds. Whether an address is one is not said: a strange one is nobody's.
     ///
     /// # Errors
-    /// As [`parse`], and [`Error::Invalid`] for texts that are too long.
-    pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self> {
-        let read: Self = parse(content_type, body)?;
-        check_who(&read.company_slug, &read.email)?;
-        Ok(read)
+    /// [`Error::Invalid`] for texts that are too long.
+    pub fn check(self) -> Result<Self> {
+        check_who(&self.company_slug, &self.email)?;
+        Ok(self)
     }
 }
 
 impl VerifyIn {
-    /// Reads the body.
+    /// The body, within its bounds.
     ///
     /// # Errors
-    /// As [`CodeRequestIn::read`].
-    pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self> {
-        let read: Self = parse(content_type, body)?;
-        check_who(&read.company_slug, &read.email)?;
-        if read.code.0.len() > MAX_CODE_BYTES {
+    /// As [`CodeRequestIn::check`].
+    pub fn check(self) -> Result<Self> {
+        check_who(&self.company_slug, &self.email)?;
+        if self.code.0.len() > MAX_CODE_BYTES {
             return Err(Error::invalid("/code", "must have at most 32 bytes"));
         }
-        Ok(read)
+        Ok(self)
     }
 }
 
@@ -249,30 +245,6 @@ fn dashboard<'a>(context: &'a ContextView, bound: &'a Bound) -> PortalDashboard<
     }
 }
 
-/// Answer of `GET /api/v1/share-portal/:company_slug/dashboards/:dashboard_slug`: what [`super::public::resolve`] gives.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PortalResolveOut<'a> {
-    /// The share.
-    pub share: ResolvedShare<'a>,
-    /// What it shows.
-    pub dashboard: ResolvedDashboard<'a>,
-    /// What the member may narrow; disabled and hidden filters are left out.
-    pub filters: Vec<ResolvedFilter<'a>>,
-}
-
-/// Body of `POST /api/v1/share-portal/:company_slug/dashboards/:dashboard_slug/execute`, for the documentation.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PortalExecuteIn {
-    /// Through which context.
-    pub context_id: Uuid,
-    /// As in an execute of a public link.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-    #[serde(default)]
-    pub parameters: Map<String, Value>,
-}
-
 /// Reads the body of an execute: `{"context_id": "...", "parameters": {...}}`. Which context is judged with the rest of the access:
 /// whatever is no id is `None`.
 ///
@@ -303,6 +275,7 @@ pub fn context_id(text: &str) -> Option<Uuid> {
 mod tests {
     use super::*;
     use crate::face::JSON;
+    use crate::face::dashboard::manage::parse;
 
     #[test]
     fn whatever_is_no_context_is_none() {
@@ -338,7 +311,7 @@ mod tests {
     fn who_is_bounded_and_codes_are_not_shown() {
         let read = |email: &str| {
             let body = format!(r#"{{"company_slug":"acme","email":"{email}","code":"1234-5678"}}"#);
-            VerifyIn::read(Some(JSON), body.as_bytes())
+            parse::<VerifyIn>(Some(JSON), body.as_bytes())?.check()
         };
         let verify = read("a@b.com").unwrap();
         assert!(!format!("{verify:?}").contains("1234"));
