@@ -4,6 +4,7 @@
 
 use super::{Answer, HTML};
 use crate::model::dashboard::View;
+use crate::model::item::Item;
 use crate::model::protection::Need;
 use crate::replica::{Live, TargetView};
 use askama::Template;
@@ -16,6 +17,15 @@ struct SharePage<'a> {
     organization: &'a str,
     /// Where sites ask for the page's frame, if they may.
     oembed: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "map.html")]
+struct MapPage<'a> {
+    title: &'a str,
+    organization: &'a str,
+    /// Never empty but for an empty collection.
+    items: &'a [Item],
 }
 
 #[derive(Template)]
@@ -40,6 +50,8 @@ struct UnavailablePage;
 pub fn share(live: &Live, url: &str) -> Answer {
     match &live.target {
         TargetView::Dashboard(view) => dashboard(live, view, url),
+        TargetView::Item(item) => map(live, &item.name, std::slice::from_ref(item)),
+        TargetView::Collection(collection) => map(live, &collection.name, &collection.items),
     }
 }
 
@@ -54,6 +66,10 @@ fn dashboard(live: &Live, view: &View, url: &str) -> Answer {
             oembed: oembed.as_deref(),
         },
     )
+}
+
+fn map(live: &Live, title: &str, items: &[Item]) -> Answer {
+    page(200, &MapPage { title, organization: &live.organization.name, items })
 }
 
 /// What stands in a title bar.
@@ -115,7 +131,7 @@ mod tests {
     #[test]
     fn titles_are_escaped() {
         let mut live = live_record(1).live.unwrap();
-        let TargetView::Dashboard(view) = &mut live.target;
+        let TargetView::Dashboard(view) = &mut live.target else { panic!("a dashboard") };
         view.title = "</title><script>alert(1)</script>".into();
         view.description = Some("\"><img src=x onerror=alert(1)>".into());
         live.organization.name = "<b>&'".into();

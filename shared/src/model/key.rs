@@ -84,6 +84,10 @@ pub enum Purpose {
     Idempotency,
     /// Keys of organizations, by which embed tokens are signed.
     Embed,
+    /// Tickets for tiles.
+    Ticket,
+    /// Digests by which an isolate knows that it has seen a right password before.
+    Proof,
 }
 
 impl Purpose {
@@ -100,6 +104,8 @@ impl Purpose {
             Self::Network => "postern/v1/network",
             Self::Idempotency => "postern/v1/idempotency",
             Self::Embed => "postern/v1/embed",
+            Self::Ticket => "postern/v1/ticket",
+            Self::Proof => "postern/v1/proof",
         }
     }
 }
@@ -183,6 +189,10 @@ pub struct Keys {
     pub idempotency: Key,
     /// See [`Purpose::Embed`].
     pub embed: Key,
+    /// See [`Purpose::Ticket`].
+    pub ticket: Key,
+    /// See [`Purpose::Proof`].
+    pub proof: Key,
 }
 
 /// The key by which an organization's embed tokens are signed: a text, used as it is. Its owner may hold it too, so that it makes
@@ -221,6 +231,8 @@ impl Keys {
             network: key(Purpose::Network),
             idempotency: key(Purpose::Idempotency),
             embed: key(Purpose::Embed),
+            ticket: key(Purpose::Ticket),
+            proof: key(Purpose::Proof),
         }
     }
 
@@ -302,6 +314,8 @@ mod tests {
             &keys.network,
             &keys.idempotency,
             &keys.embed,
+            &keys.ticket,
+            &keys.proof,
         ];
         let distinct: std::collections::HashSet<_> = all.iter().map(|key| *key.bytes()).collect();
         assert_eq!(distinct.len(), all.len());

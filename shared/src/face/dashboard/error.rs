@@ -55,6 +55,7 @@ pub const fn classify(error: &Error) -> (u16, &'static str) {
         Error::Policy { .. } => (400, "SHARE_FILTER_POLICY_VIOLATION"),
         Error::FilterDisabled { .. } => (403, "FILTER_DISABLED_BY_POLICY"),
         Error::Query { .. } => (400, "DB_QUERY_ERROR"),
+        Error::WrongFormat { .. } => (400, "WRONG_TILE_FORMAT"),
         Error::Malformed(_) => (400, "MALFORMED_JSON"),
         Error::Forbidden { .. } => (403, "FORBIDDEN"),
         Error::NotFound(_) => (404, "NOT_FOUND"),
@@ -66,6 +67,7 @@ pub const fn classify(error: &Error) -> (u16, &'static str) {
         Error::IdempotencyMismatch => (422, "IDEMPOTENCY_KEY_REUSED"),
         Error::Throttled { .. } => (429, "RATE_LIMITED"),
         Error::Internal(_) => (500, "INTERNAL_ERROR"),
+        Error::Archive(_) => (502, "ARCHIVE_BROKEN"),
         Error::Unavailable(_) => (503, "SERVICE_UNAVAILABLE"),
     }
 }
@@ -83,6 +85,8 @@ fn words(error: &Error) -> Cow<'_, str> {
         Error::Policy { slug, message } => format!("Parameter \"{slug}\" {message}.").into(),
         Error::FilterDisabled { slug } => format!("Filter \"{slug}\" is not available on this share.").into(),
         Error::Query { message } => message.as_str().into(),
+        Error::WrongFormat { has } => format!("The tiles are {has}.").into(),
+        Error::Archive(_) => "The map's archive cannot be read.".into(),
         Error::Malformed(reason) => format!("The body is not acceptable JSON: {reason}.").into(),
         Error::Forbidden { scope } => format!("The API key lacks the scope {scope}.").into(),
         Error::NotFound(what) => format!("No such {what}.").into(),

@@ -318,7 +318,7 @@ mod tests {
     fn resolved(change: impl FnOnce(&mut Live)) -> Value {
         let mut live = live_record(1).live.unwrap();
         change(&mut live);
-        let TargetView::Dashboard(view) = &live.target;
+        let TargetView::Dashboard(view) = &live.target else { panic!("a dashboard") };
         serde_json::from_slice(&resolve(&live, view).body).unwrap()
     }
 
