@@ -2,8 +2,11 @@
 //! status codes exist nowhere else. Dialects never import one another.
 
 pub mod dashboard;
+pub mod dispatch;
 pub mod oembed;
+pub mod operation;
 pub mod page;
+pub mod secure_link;
 
 use std::borrow::Cow;
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use lru::LruCache;
 use pmtiles::{
-    AsyncBackend, AsyncPmTilesReader, BackendResponse, Compression, DirCacheResult, Directory, DirectoryCache,
-    Header, PmtError, PmtResult, TileId,
+    AsyncBackend, AsyncPmTilesReader, BackendResponse, Compression, DirCacheResult, Directory,
+    DirectoryCache, Header, PmtError, PmtResult, TileId,
 };
 use std::io::Read as _;
 use std::ops::Range;
@@ -261,7 +261,9 @@ impl<R: Ranges> Archive<R> {
             Compression::Gzip => true,
             Compression::None | Compression::Unknown => false,
             Compression::Brotli | Compression::Zstd => {
-                return Err(Error::Archive("its tiles are compressed neither by gzip nor not at all".to_owned()));
+                return Err(Error::Archive(
+                    "its tiles are compressed neither by gzip nor not at all".to_owned(),
+                ));
             }
         };
         if header.min_zoom > header.max_zoom || header.max_zoom > crate::model::tile::MAX_ZOOM {
@@ -272,7 +274,9 @@ impl<R: Ranges> Archive<R> {
         let layers = metadata.vector_layers.unwrap_or_default();
         let too_long = serde_json::to_vec(&layers).map_or(true, |json| json.len() > MAX_LAYERS_BYTES);
         if too_long || (format.is_vector() && layers.is_empty()) {
-            return Err(Error::Archive("its metadata must describe its layers, in at most 64 KiB".to_owned()));
+            return Err(Error::Archive(
+                "its metadata must describe its layers, in at most 64 KiB".to_owned(),
+            ));
         }
         Ok(ArchiveView {
             etag: etag.to_owned(),
@@ -297,14 +301,20 @@ impl<R: Ranges> Archive<R> {
 fn bounds(header: &Header) -> [f64; 4] {
     let (west, east) = (header.min_longitude.clamp(-180.0, 180.0), header.max_longitude.clamp(-180.0, 180.0));
     let (south, north) = (header.min_latitude.clamp(-90.0, 90.0), header.max_latitude.clamp(-90.0, 90.0));
-    if west < east && south < north { [west, south, east, north] } else { [-180.0, -85.051_129, 180.0, 85.051_129] }
+    if west < east && south < north {
+        [west, south, east, north]
+    } else {
+        [-180.0, -85.051_129, 180.0, 85.051_129]
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unread(error: PmtError) -> Error {
     match error {
         PmtError::Reading(reason) => Error::Unavailable(format!("archive: {reason}")),
-        PmtError::SourceModified => Error::Unavailable("archive: it is another than was registered".to_owned()),
+        PmtError::SourceModified => {
+            Error::Unavailable("archive: it is another than was registered".to_owned())
+        }
         broken => Error::Archive(broken.to_string()),
     }
 }

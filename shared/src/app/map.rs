@@ -175,12 +175,7 @@ impl<R: Ranges> Maps<R> {
     ///
     /// # Errors
     /// [`Error::Archive`], [`Error::Unavailable`].
-    pub async fn tile(
-        &self,
-        profile: &Profile,
-        at: Coordinates,
-        ranges: impl FnOnce() -> R,
-    ) -> Result<Tile> {
+    pub async fn tile(&self, profile: &Profile, at: Coordinates, ranges: impl FnOnce() -> R) -> Result<Tile> {
         let name = name(profile, at);
         if let Some(bytes) = self.tiles.borrow_mut().kept.get(&name) {
             return Ok(Tile { bytes: Some(bytes.clone()), hit: true });
@@ -249,8 +244,7 @@ mod tests {
 
     fn tried(host: &Fake, memory: &Memory, typed: Option<&str>) -> Result<Grant> {
         let typed = typed.map(password);
-        let proof =
-            Proof { token: "shr_1", grant: None, password: typed.as_ref(), network: "n" };
+        let proof = Proof { token: "shr_1", grant: None, password: typed.as_ref(), network: "n" };
         run(admit(host, memory, &ring(), &key(), &proof)).map(|(_, grant)| grant)
     }
 

@@ -153,9 +153,8 @@ impl Memory {
             || (Told::default(), (0, Millis(0)), false),
             |one| (one.untold, one.tiles_told, one.report_due),
         );
-        let loaded_here = Rc::clone(&loaded);
         let fresh = Leased {
-            loaded: loaded_here,
+            loaded: Rc::clone(&loaded),
             asked_at,
             renewal_asked_at: None,
             untold,

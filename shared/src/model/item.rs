@@ -178,8 +178,22 @@ pub(crate) mod tests {
         }
         let long = format!("acme/{}", "a".repeat(508));
         for bad in [
-            "", "acme", "acme/", "/acme/a", "globex/a", "acmes/a", "acme/../globex/a", "acme/./a", "acme//a",
-            "acme/a b", "acme/%2e%2e/a", "acme/a\\b", "acme/\u{e9}", "acme/a\n", "ACME/a", &long,
+            "",
+            "acme",
+            "acme/",
+            "/acme/a",
+            "globex/a",
+            "acmes/a",
+            "acme/../globex/a",
+            "acme/./a",
+            "acme//a",
+            "acme/a b",
+            "acme/%2e%2e/a",
+            "acme/a\\b",
+            "acme/\u{e9}",
+            "acme/a\n",
+            "ACME/a",
+            &long,
         ] {
             assert!(check_key("/key", "acme", bad).is_err(), "{bad}");
         }

@@ -163,7 +163,8 @@ fn a_bomb_is_stopped_early() {
     }
     assert!(inflate(&gzip(&vec![0; 60_000])).is_ok(), "what is little may be dense");
     assert!(inflate(&gzip(&vec![0; 200_000])).is_err());
-    let noise: Vec<u8> = (0..9_000_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    let noise: Vec<u8> =
+        (0..9_000_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
     assert!(inflate(&gzip(&noise[..4_000_000])).is_ok());
     assert!(inflate(&gzip(&noise)).is_err(), "over 8 MiB");
 }
