@@ -9,6 +9,8 @@ pub(crate) mod health;
 pub(crate) mod internal;
 pub(crate) mod limits;
 mod list;
+pub(crate) mod map;
+pub(crate) mod operation;
 pub(crate) mod password;
 pub(crate) mod preview;
 pub(crate) mod share;

@@ -5,6 +5,7 @@
 //! handler (parse, call, render), to a use case in `manage` (look up, decide, save, push), to `store`, where
 //! all SQL is. What a share is and who may open it is decided in the crate `shared`, not here.
 
+mod archive;
 pub mod auth;
 pub mod cli;
 pub mod clock;
@@ -88,11 +89,13 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
         None => edge_url.clone(),
     };
     let replication = Replication::new(store.clone(), clock.clone(), ring.current.push.clone(), &edge_url)?;
+    let archives = archive::Archives::new(clock.clone(), ring.current.push.clone(), &edge_url)?;
     let limit = Limit::new(budget);
     let passwords = password::Hasher::new(ring.current.clone(), config.password_hash.scheme());
     let data = data::DataPlane::new(ring.clone(), config.sqlite_dir.clone());
     observe::start_metrics();
-    let service = Arc::new(Service { store, ring, clock, public_url, replication, data, limit, passwords });
+    let service =
+        Arc::new(Service { store, ring, clock, public_url, replication, archives, data, limit, passwords });
     Ok(App { router: router::router(Arc::clone(&service)), service })
 }
 

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::Error;
 use shared::face::dashboard::error::render;
+use shared::face::operation;
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -34,6 +35,9 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
 ];
+
+/// Paths of the operation dialect, which has errors of its own.
+const OPERATIONS: [&str; 2] = ["/v1/op/", "/v1/share/"];
 
 /// Every set of methods that a route of ours takes, in this order.
 const ALLOW: [&str; 10] = [
@@ -63,6 +67,7 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
     let method = request.method().clone();
+    let is_operation = OPERATIONS.iter().any(|prefix| request.uri().path().starts_with(prefix));
     let mut response = next.run(request).await;
     let route = response
         .extensions()
@@ -70,7 +75,8 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let error = response.extensions_mut().remove::<Arc<Error>>().or_else(|| unmatched_method(&response));
     if let Some(error) = &error {
-        response = Reply(render(error, &request_id)).into_response();
+        let answer = if is_operation { operation::error::render(error) } else { render(error, &request_id) };
+        response = Reply(answer).into_response();
     }
     let status = response.status().as_u16();
     let took = started.elapsed();
@@ -118,7 +124,7 @@ fn unmatched_method(response: &Response) -> Option<Arc<Error>> {
 }
 
 /// The caller's id when it is one, so that edge and control plane log the same; else a new one.
-fn request_id(headers: &HeaderMap) -> String {
+pub(crate) fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| {
         (1..=MAX_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

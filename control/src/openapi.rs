@@ -22,6 +22,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
         (name = "organization", description = "What is demanded of all its shares"),
         (name = "dashboards", description = "What is shared"),
         (name = "data sources", description = "Where queries run"),
+        (name = "maps", description = "Items and collections of tiles, and what tiles cost"),
         (name = "audit", description = "Who changed what"),
         (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
         (name = "operation", description = "For whoever runs this"),

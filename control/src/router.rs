@@ -1,7 +1,8 @@
 //! The whole URL map.
 
 use crate::handler::{
-    Rejection, audit, bulk, dashboard, data_source, embed, health, internal, limits, password, preview, share,
+    Rejection, audit, bulk, dashboard, data_source, embed, health, internal, limits, map, operation,
+    password, preview, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -13,7 +14,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::{HeaderValue, header};
 use shared::Error;
-use shared::call::{EXECUTE_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
+use shared::call::{EXECUTE_PATH, KEY_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -45,6 +46,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
         .routes(routes!(data_source::create, data_source::list))
         .routes(routes!(data_source::get, data_source::delete))
+        .routes(routes!(map::create_project, map::list_projects))
+        .routes(routes!(map::create_collection, map::list_collections))
+        .routes(routes!(map::get_collection, map::delete_collection))
+        .routes(routes!(map::create_item, map::list_items))
+        .routes(routes!(map::get_item, map::delete_item))
+        .routes(routes!(map::upload))
+        .routes(routes!(map::usage))
         .routes(routes!(limits::get, limits::set))
         .routes(routes!(audit::list))
         .routes(routes!(health::live))
@@ -66,6 +74,12 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(OPTIONS_PATH, post(internal::options))
         .route(RECORD_PATH, post(internal::record))
         .route(USAGE_PATH, post(internal::usage))
+        .route(KEY_PATH, post(internal::key))
+        // The operation dialect has a contract of its own.
+        .route("/v1/op/share.link.create", post(operation::create))
+        .route("/v1/op/share.link.revoke", post(operation::revoke))
+        .route("/v1/share/link/create", post(operation::create_shared))
+        .route("/v1/share/link/revoke", post(operation::revoke))
         .fallback(async || Rejection(Error::NotFound("path")))
         .with_state(service)
         .layer(CatchPanicLayer::custom(observe::panicked))

@@ -10,6 +10,7 @@ pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod idempotency;
+pub(crate) mod map;
 pub(crate) mod organization;
 pub(crate) mod outbox;
 pub(crate) mod reconciliation;

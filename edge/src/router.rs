@@ -1,11 +1,13 @@
 //! The route table: path -> face -> app -> face. Every answer leaves through [`Reply`], so none goes
 //! without its security headers, errors included.
 
+mod archives;
 mod data;
 mod embed;
 mod internal;
 mod link;
 mod manage;
+mod operation;
 mod page;
 mod reply;
 mod visitor;
@@ -55,7 +57,9 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
         ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
         ["api", "v1", ..] => runtime::run(manage::forward(visit)),
         ["oembed"] => runtime::run(page::oembed(visit)),
+        ["v1", "op" | "share", ..] => operation::route(visit, segments.get(1..).unwrap_or_default()),
         ["api" | "v1", ..] => Reply::error(&Error::NotFound("path"), &visit.request_id).send(),
+        ["internal", "archives", verb @ ..] => archives::route(visit, verb),
         ["internal", ..] if path == PUSH_PATH => runtime::run(internal::changes(visit)),
         ["internal", "trap"] => runtime::run(internal::trap(visit)),
         ["internal", "counters"] => internal::counters(&visit),

@@ -76,7 +76,7 @@ async fn every_route_asks_for_a_key_and_its_scope() {
         let answer = call(&[]).await;
         answer.refused(401, "UNAUTHORIZED");
         assert_eq!(answer.headers["www-authenticate"], "Bearer");
-        let unknown = crate::auth::new_key().unwrap();
+        let unknown = crate::auth::new_key(shared::model::api_key::Prefix::Postern).unwrap();
         let unknown = secrecy::ExposeSecret::expose_secret(&unknown).to_owned();
         for bad in [
             "Bearer",
