@@ -24,6 +24,8 @@ mod internal;
 mod keys;
 mod manage;
 mod many;
+mod map;
+mod operation;
 mod password;
 mod past;
 mod policy;
@@ -31,6 +33,7 @@ mod reconcile;
 mod share;
 mod story;
 mod tenant;
+mod tile;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -104,7 +107,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 16] = [
+    let groups: [(&str, &[(&str, Test)]); 18] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -117,9 +120,11 @@ fn tests() -> Vec<(String, Test)> {
         ("embed_forged", embed_forged::TESTS),
         ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
+        ("operation", operation::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
         ("reconcile", reconcile::TESTS),
+        ("tile", tile::TESTS),
         ("browser", browser::TESTS),
     ];
     groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()

@@ -7,6 +7,7 @@ use tests::{Client, Stack};
 pub struct Tenant {
     pub admin: Client,
     pub id: String,
+    pub slug: String,
     pub key: String,
     pub dashboard: String,
     definition: Value,
@@ -38,7 +39,7 @@ impl Tenant {
         definition["data_source_id"] = source["id"].clone();
         let dashboard = admin.post("/api/v1/dashboards", &definition).expect(201).json();
         let dashboard = dashboard["id"].as_str().expect("an id").to_owned();
-        Self { admin, id: text("/organization/id"), key, dashboard, definition }
+        Self { admin, id: text("/organization/id"), slug, key, dashboard, definition }
     }
 
     /// Name and text of its first key for embed tokens.
