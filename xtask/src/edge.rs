@@ -77,7 +77,11 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
                 "assets/share=edge/web/src/share.ts",
                 "assets/unlock=edge/web/src/unlock.ts",
                 "assets/embed=edge/web/src/embed.ts",
+                // Of pages of maps alone: the library draws in a worker, which is a file of its own.
+                "assets/map=edge/web/src/map.ts",
+                "assets/map-worker=maplibre-gl/dist/maplibre-gl-worker.mjs",
                 "assets/page=edge/web/style/page.css",
+                "assets/map-page=edge/web/style/map.css",
                 // For the pages of others, who write its address into them.
                 "embed=edge/web/embed/element.ts",
             ])
