@@ -141,6 +141,17 @@ impl<N: Need> FromRequestParts<Arc<Service>> for Caller<N> {
     }
 }
 
+/// Whoever calls, without a key: the network that they are in.
+pub(crate) struct Anyone(pub(crate) Peer);
+
+impl FromRequestParts<Arc<Service>> for Anyone {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Rejection> {
+        Ok(Self(caller_of(service, parts)))
+    }
+}
+
 /// Who calls: whom the edge vouches for when it forwards, else the other end of the connection.
 fn caller_of(service: &Service, parts: &Parts) -> Peer {
     let value = parts.headers.get(CLIENT_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -47,6 +47,23 @@ pub struct Config {
     #[arg(long, env = "POSTERN_PASSWORD_HASH", value_enum, default_value_t, global = true)]
     pub password_hash: PasswordHash,
 
+    /// Mail server for the portal's codes: `smtps://user:password@host`, `smtp://user:password@host:587?tls=required`, or
+    /// `smtp://host:25`. Without it, and without a mail folder, nobody can sign in at the portal.
+    #[arg(long, env = "POSTERN_SMTP_URL", hide_env_values = true, global = true)]
+    pub smtp_url: Option<SecretString>,
+
+    /// Folder into which mails are written as `.eml` files instead, to try Postern out.
+    #[arg(long, env = "POSTERN_MAIL_DIR", global = true)]
+    pub mail_dir: Option<PathBuf>,
+
+    /// Whom mails are from: `Acme <no-reply@example.com>`.
+    #[arg(long, env = "POSTERN_MAIL_FROM", default_value = "Postern <postern@localhost>", global = true)]
+    pub mail_from: String,
+
+    /// Days for which it is kept who opened which share of a context.
+    #[arg(long, env = "POSTERN_ACCESS_LOG_DAYS", default_value = "90", global = true)]
+    pub access_log_days: NonZeroU32,
+
     /// What is logged, such as `info` or `control=debug,sqlx=warn`.
     #[arg(long, env = "POSTERN_LOG", default_value = "info", global = true)]
     pub log: String,
@@ -124,10 +141,14 @@ mod tests {
             public_url: None,
             sqlite_dir: None,
             password_hash: PasswordHash::default(),
+            smtp_url: Some("smtp://u:swordfish@mail".into()),
+            mail_dir: None,
+            mail_from: "a@b.com".into(),
+            access_log_days: NonZeroU32::MIN,
             log: "info".into(),
         };
         let shown = format!("{config:?}");
-        for secret in ["hunter2", "9f2c4a7be1d0", "41b68e5df2ca"] {
+        for secret in ["hunter2", "9f2c4a7be1d0", "41b68e5df2ca", "swordfish"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bulk;
+pub(crate) mod context;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod embed;
@@ -12,6 +13,7 @@ mod list;
 pub(crate) mod map;
 pub(crate) mod operation;
 pub(crate) mod password;
+pub(crate) mod portal;
 pub(crate) mod preview;
 pub(crate) mod share;
 

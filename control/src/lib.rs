@@ -13,6 +13,7 @@ pub mod config;
 mod data;
 mod handler;
 mod limit;
+mod mail;
 mod manage;
 mod observe;
 pub mod openapi;
@@ -72,6 +73,7 @@ pub struct App {
     pub service: Arc<Service>,
     /// All routes.
     pub router: Router,
+    access_log_days: u32,
 }
 
 /// Makes a control plane on a database that is up to date.
@@ -93,10 +95,30 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
     let limit = Limit::new(budget);
     let passwords = password::Hasher::new(ring.current.clone(), config.password_hash.scheme());
     let data = data::DataPlane::new(ring.clone(), config.sqlite_dir.clone());
+    let transport = mail::transport(
+        config.smtp_url.as_ref().map(ExposeSecret::expose_secret),
+        config.mail_dir.as_deref(),
+        &config.mail_from,
+    );
+    let mail = mail::Post::new(transport.map_err(StartError::Setting)?);
     observe::start_metrics();
-    let service =
-        Arc::new(Service { store, ring, clock, public_url, replication, archives, data, limit, passwords });
-    Ok(App { router: router::router(Arc::clone(&service)), service })
+    let service = Arc::new(Service {
+        store,
+        ring,
+        clock,
+        public_url,
+        replication,
+        archives,
+        data,
+        limit,
+        passwords,
+        mail,
+    });
+    Ok(App {
+        router: router::router(Arc::clone(&service)),
+        service,
+        access_log_days: config.access_log_days.get(),
+    })
 }
 
 impl App {
@@ -113,13 +135,14 @@ impl App {
     pub fn tasks(&self, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.service.replication.clone().run(stop.clone()));
-        tasks.spawn(sweep(Arc::clone(&self.service), stop.clone()));
+        tasks.spawn(mail::run(Arc::clone(&self.service), stop.clone()));
+        tasks.spawn(sweep(Arc::clone(&self.service), self.access_log_days, stop.clone()));
         tasks
     }
 }
 
 /// Forgets what is too old, once a minute.
-async fn sweep(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+async fn sweep(service: Arc<Service>, access_log_days: u32, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -129,6 +152,9 @@ async fn sweep(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
         observe::sweep_metrics();
         if let Err(error) = forget_idempotency_keys(&service).await {
             tracing::warn!(%error, "old idempotency keys were not forgotten");
+        }
+        if let Err(error) = manage::portal::sweep(&service, access_log_days).await {
+            tracing::warn!(%error, "old sessions and accesses were not forgotten");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! push, answer.
 
 pub(crate) mod bulk;
+pub(crate) mod context;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod embed;
@@ -10,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod link;
 pub(crate) mod map;
 pub(crate) mod password;
+pub(crate) mod portal;
 pub(crate) mod preview;
 pub(crate) mod share;
 pub(crate) mod usage;

@@ -1,5 +1,6 @@
 //! The API's description, generated from the code: OpenAPI 3.1, committed as `control/openapi/dashboard.json`.
 
+mod portal;
 mod public;
 
 use shared::face::dashboard::error::ErrorOut;
@@ -19,6 +20,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     tags(
         (name = "shares", description = "Links to dashboards"),
         (name = "embeds", description = "Dashboards in frames of other sites"),
+        (name = "portal", description = "Dashboards for invited people, who sign in by codes that are mailed to them"),
         (name = "organization", description = "What is demanded of all its shares"),
         (name = "dashboards", description = "What is shared"),
         (name = "data sources", description = "Where queries run"),
@@ -29,7 +31,8 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     ),
     paths(
         public::resolve, public::unlock, public::execute, public::options,
-        public::info, public::embed_execute, public::embed_options, public::oembed
+        public::info, public::embed_execute, public::embed_options, public::oembed,
+        portal::dashboards, portal::resolve, portal::execute, portal::options
     ),
     components(schemas(ErrorOut<'static>)),
     modifiers(&Security)
@@ -46,6 +49,10 @@ impl Modify for Security {
             .bearer_format("pk_...")
             .description(Some("An API key; `X-Api-Key` takes it as well."));
         components.add_security_scheme("api_key", SecurityScheme::Http(bearer.build()));
+        let member = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(
+            Some("The access token of `share-auth/verify`: whoever reads the mail of a member has one."),
+        );
+        components.add_security_scheme("share_access", SecurityScheme::Http(member.build()));
     }
 }
 

@@ -1,8 +1,8 @@
 //! The whole URL map.
 
 use crate::handler::{
-    Rejection, audit, bulk, dashboard, data_source, embed, health, internal, limits, map, operation,
-    password, preview, share,
+    Rejection, audit, bulk, context, dashboard, data_source, embed, health, internal, limits, map, operation,
+    password, portal, preview, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -14,7 +14,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::{HeaderValue, header};
 use shared::Error;
-use shared::call::{EXECUTE_PATH, KEY_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
+use shared::call::{ACCESS_PATH, EXECUTE_PATH, KEY_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -42,6 +42,16 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(embed::keys, embed::add_key))
         .routes(routes!(embed::key, embed::stop_key))
         .routes(routes!(embed::origins, embed::set_origins))
+        .routes(routes!(context::create, context::list))
+        .routes(routes!(context::get, context::amend, context::delete))
+        .routes(routes!(context::add_member, context::members))
+        .routes(routes!(context::add_members))
+        .routes(routes!(context::remove_member))
+        .routes(routes!(context::accesses))
+        .routes(routes!(portal::request))
+        .routes(routes!(portal::verify))
+        .routes(routes!(portal::refresh))
+        .routes(routes!(portal::log_out))
         .routes(routes!(dashboard::create, dashboard::list))
         .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
         .routes(routes!(data_source::create, data_source::list))
@@ -80,6 +90,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/v1/op/share.link.revoke", post(operation::revoke))
         .route("/v1/share/link/create", post(operation::create_shared))
         .route("/v1/share/link/revoke", post(operation::revoke))
+        .route(ACCESS_PATH, post(internal::accesses))
         .fallback(async || Rejection(Error::NotFound("path")))
         .with_state(service)
         .layer(CatchPanicLayer::custom(observe::panicked))

@@ -4,6 +4,7 @@ use crate::archive::Archives;
 use crate::clock::Clock;
 use crate::data::DataPlane;
 use crate::limit::Limit;
+use crate::mail::Post;
 use crate::password::Hasher;
 use crate::replication::Replication;
 use crate::store::Store;
@@ -23,13 +24,14 @@ pub struct Service {
     pub(crate) data: DataPlane,
     pub(crate) limit: Limit,
     pub(crate) passwords: Hasher,
+    pub(crate) mail: Post,
 }
 
 impl Service {
     /// The current token of a share and the page that it opens. `None` when the share is revoked, when
-    /// the root key that made the token is gone, and for an embed, which has many.
+    /// the root key that made the token is gone, and for an embed or a context, which have many.
     pub(crate) fn link(&self, share: &Share) -> Option<(String, String)> {
-        if share.revoked_at.is_some() || share.share_type == ShareType::Embed {
+        if share.revoked_at.is_some() || share.share_type != ShareType::Link {
             return None;
         }
         let keys = self.ring.epoch(&share.key_epoch)?;

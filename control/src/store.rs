@@ -4,15 +4,19 @@
 //! Work happens in a [`Session`], which is one transaction. Inside a session nothing else is asked, and
 //! what was not committed is rolled back when it is dropped.
 
+pub(crate) mod access_log;
 pub(crate) mod api_key;
 pub(crate) mod audit;
+pub(crate) mod context;
 pub(crate) mod dashboard;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod idempotency;
+pub(crate) mod mail;
 pub(crate) mod map;
 pub(crate) mod organization;
 pub(crate) mod outbox;
+pub(crate) mod portal;
 pub(crate) mod reconciliation;
 pub(crate) mod share;
 pub(crate) mod usage;

@@ -15,6 +15,7 @@ mod limits;
 mod logs;
 mod migration;
 mod passwords;
+mod portal;
 mod preview;
 mod reconcile;
 mod replication;

@@ -1,5 +1,6 @@
 //! The only reader of the Worker's environment: bindings, variables, secrets. Read once for each isolate.
 
+use crate::accesses::Waiting;
 use crate::archive::InBucket;
 use crate::runtime::{self, Context};
 use lru::LruCache;
@@ -54,6 +55,8 @@ pub struct Edge {
     pub memory: Memory,
     /// What requests have cost so far.
     pub counters: Counters,
+    /// Who opened what, as far as the control plane has yet to hear of it.
+    pub accesses: Waiting,
 }
 
 /// What requests have cost this isolate, for tests and metrics.
@@ -165,6 +168,7 @@ impl Edge {
             metrics: binding(env, METRICS).ok(),
             memory: Memory::default(),
             counters: Counters::default(),
+            accesses: Waiting::default(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Postern's Worker: resolves and guards shares at the edge. All decisions are `shared`'s; this crate
 //! supplies bytes, ports, time and randomness. Start reading at [`router`].
 
+mod accesses;
 mod archive;
 mod env;
 mod gate;

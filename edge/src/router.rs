@@ -9,6 +9,7 @@ mod link;
 mod manage;
 mod operation;
 mod page;
+mod portal;
 mod reply;
 mod visitor;
 
@@ -53,8 +54,10 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
     match segments.as_slice() {
         ["share", token] => runtime::run(page::share(visit, (*token).to_owned())),
         ["api", "v1", "public", "shares", token, verb @ ..] => link::route(visit, token, verb),
+        ["portal", _] => page::portal(&visit),
         ["embed", "d", token] => runtime::run(page::embed(visit, (*token).to_owned())),
         ["api", "embed", "d", token, verb @ ..] => embed::route(visit, token, verb),
+        ["api", "v1", "share-portal", company_slug, rest @ ..] => portal::route(visit, company_slug, rest),
         ["api", "v1", ..] => runtime::run(manage::forward(visit)),
         ["oembed"] => runtime::run(page::oembed(visit)),
         ["v1", "op" | "share", ..] => operation::route(visit, segments.get(1..).unwrap_or_default()),

@@ -8,6 +8,7 @@ use crate::model::embed::token::EmbedToken;
 use crate::model::item::ArchiveView;
 use crate::model::key::Key;
 use crate::model::meter::Days;
+use crate::model::portal::PortalToken;
 use crate::model::usage::Usage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,10 @@ pub const OPTIONS_PATH: &str = "/internal/data/options";
 pub const RECORD_PATH: &str = "/internal/records";
 /// Where a gate reports what it has counted.
 pub const USAGE_PATH: &str = "/internal/usage";
+/// Where the edge tells who opened what.
+pub const ACCESS_PATH: &str = "/internal/accesses";
+/// Most entries of one report.
+pub const MAX_ACCESSES: usize = 200;
 /// Answer header of [`EXECUTE_PATH`]: `1` when the answer may be kept (no panel failed).
 pub const CACHEABLE_HEADER: &str = "x-postern-cacheable";
 
@@ -215,6 +220,57 @@ pub enum Probed {
     Missing,
 }
 
+/// Body of [`ACCESS_PATH`]. Reports may be repeated or late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessReport {
+    /// At most [`MAX_ACCESSES`].
+    pub entries: Vec<Access>,
+}
+
+/// That a member of a context asked for something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Names the entry: one that is told twice is kept once.
+    pub id: Uuid,
+    /// The share by which it was opened.
+    pub share: Uuid,
+    /// Through which context.
+    pub context: Uuid,
+    /// Through which member.
+    pub member: Uuid,
+    /// In which session.
+    pub session: Uuid,
+    /// What was asked for.
+    pub action: Action,
+    /// When.
+    pub at: Millis,
+}
+
+/// What a member asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The dashboard.
+    Open,
+    /// Its figures.
+    Execute,
+    /// Options of a filter.
+    Options,
+}
+
+impl Action {
+    /// As the log names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Execute => "execute",
+            Self::Options => "options",
+        }
+    }
+}
+
 /// Answer of [`RECORD_PATH`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Healed {
@@ -246,6 +302,9 @@ pub struct DataCall {
     /// Of an embed: the viewer's token, which the control plane checks again. See [`crate::model::embed::token`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embed_token: Option<EmbedToken>,
+    /// Of a share of a context: the member's access token, which the control plane checks again. See [`crate::model::portal`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal_token: Option<PortalToken>,
 }
 
 /// Answer of [`EXECUTE_PATH`]; the edge passes it on byte for byte and adds what it knows of its cache.

@@ -51,6 +51,19 @@ pub enum Error {
     /// The visitor must do something first.
     #[error("the share needs authentication: {0:?}")]
     AuthRequired(Need),
+    /// Only members of a share context may open it: they sign in at the portal of the company.
+    #[error("members only")]
+    SignIn {
+        /// Whose portal.
+        company_slug: String,
+    },
+    /// A code, an access token or a refresh token of the portal is not good; why is not told, and neither is whether there is such a
+    /// company or person.
+    #[error("sign-in failed")]
+    SignInFailed,
+    /// The context that was named is none of those that the caller is in.
+    #[error("no such context")]
+    InvalidContext,
     /// Not the share's password.
     #[error("wrong password")]
     WrongPassword,

@@ -1,8 +1,11 @@
 //! Plain data and decisions: functions of (state, input, now). Nothing here is async.
 
 pub mod access;
+pub mod address;
 pub mod api_key;
 pub mod attempt;
+pub mod code;
+pub mod context;
 pub mod dashboard;
 pub mod embed;
 pub mod filter;
@@ -14,8 +17,10 @@ pub mod lease;
 pub mod limits;
 pub mod meter;
 pub mod origin;
+pub mod pace;
 pub mod password;
 pub mod policy;
+pub mod portal;
 pub mod protection;
 pub mod share;
 pub mod tally;

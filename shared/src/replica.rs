@@ -1,6 +1,7 @@
 //! What the control plane tells the edge: one record for each token, and the messages that carry them.
 //! Versioned: a record of a schema that this build does not know closes the share.
 
+use crate::model::context::ContextView;
 use crate::model::dashboard::View;
 use crate::model::embed::Terms;
 use crate::model::item::{Collection, Item};
@@ -23,8 +24,11 @@ pub const SCHEMA: u32 = 2;
 /// Schema of the records of embeds: a build that knows none of them must not take one for a link's. Records of links keep theirs,
 /// since raising it would alter each of them.
 pub const EMBED_SCHEMA: u32 = 3;
+/// Schema of the records of contexts and of the shares that are bound to one: a build that knows none of them must not take such a
+/// share for a public one.
+pub const CONTEXT_SCHEMA: u32 = 4;
 /// Oldest schema that this build reads, and newest.
-const READABLE: RangeInclusive<u32> = 1..=EMBED_SCHEMA;
+const READABLE: RangeInclusive<u32> = 1..=CONTEXT_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -57,6 +61,9 @@ pub struct Live {
     /// What visitors must do first.
     #[serde(default)]
     pub protection: Protection,
+    /// Only members of this context may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Uuid>,
     /// What viewers may ask; those of an embed are told by its tokens.
     pub rules: Rules,
     /// Of an embed: what must hold of its tokens.
@@ -64,6 +71,13 @@ pub struct Live {
     pub embed: Option<Terms>,
     /// What it opens.
     pub target: TargetView,
+}
+
+impl Live {
+    /// Is it closed as soon as no lease is left, whatever else is out of reach?
+    pub const fn needs_lease(&self) -> bool {
+        self.embed.is_some() || self.context.is_some() || matches!(self.target, TargetView::Context(_))
+    }
 }
 
 /// An organization as viewers may know it.
@@ -121,6 +135,8 @@ pub enum TargetView {
     Item(Item),
     /// Map items that are shown together.
     Collection(Collection),
+    /// A share context.
+    Context(ContextView),
 }
 
 impl TargetView {
@@ -128,7 +144,7 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
-            Self::Item(_) | Self::Collection(_) => None,
+            Self::Item(_) | Self::Collection(_) | Self::Context(_) => None,
         }
     }
 
@@ -143,7 +159,7 @@ impl TargetView {
             (Self::Item(item), None) => Some(item),
             (Self::Item(item), Some(id)) => (item.id == id).then_some(item),
             (Self::Collection(collection), Some(id)) => collection.items.iter().find(|item| item.id == id),
-            (Self::Collection(_), None) | (Self::Dashboard(_), _) => None,
+            (Self::Collection(_), None) | (Self::Dashboard(_) | Self::Context(_), _) => None,
         }
     }
 
@@ -153,6 +169,7 @@ impl TargetView {
             Self::Dashboard(view) => &view.title,
             Self::Item(item) => &item.name,
             Self::Collection(collection) => &collection.name,
+            Self::Context(view) => &view.name,
         }
     }
 }
@@ -369,6 +386,7 @@ pub(crate) mod tests {
                     tile_budget: None,
                 },
                 protection: Protection::default(),
+                context: None,
                 rules: Rules::default(),
                 embed: None,
                 target: TargetView::Dashboard(View {
@@ -409,8 +427,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":null}"#), Err(Unreadable::Schema(4)));
-        assert_eq!(Record::parse(br#"{"schema":4,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(4)));
+        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":null}"#), Err(Unreadable::Schema(5)));
+        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(5)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

@@ -68,7 +68,7 @@ pub fn embedded(count: u128) -> Vec<Share> {
         let mut record = record(number, Protection::default());
         record.schema = EMBED_SCHEMA;
         if let Some(live) = &mut record.live {
-            let TargetView::Dashboard(view) = &mut live.target else { unreachable!() };
+            let TargetView::Dashboard(view) = &mut live.target else { panic!("no dashboard") };
             view.id = id;
             live.share.share_type = ShareType::Embed;
             live.embed = Some(Terms { keys: vec![1], ..Terms::default() });

@@ -7,7 +7,13 @@ use std::path::Path;
 use std::process::Command;
 use tests::Stack;
 
-crate::tests![the_share_page, the_page_before_a_protected_share, the_page_of_an_embed, the_wizard_for_embeds];
+crate::tests![
+    the_share_page,
+    the_page_before_a_protected_share,
+    the_page_of_an_embed,
+    the_wizard_for_embeds,
+    the_portal,
+];
 
 fn the_share_page(stack: &Stack) {
     let share = Share::create(stack);
@@ -63,6 +69,14 @@ fn the_wizard_for_embeds(stack: &Stack) {
     run(stack, "wizard.test.mjs", &embedding(&tenant, &key));
 }
 
+fn the_portal(stack: &Stack) {
+    let tenant = Tenant::create(stack);
+    let told =
+        [("API_KEY", &tenant.key), ("DASHBOARD_ID", &tenant.dashboard), ("COMPANY_SLUG", &tenant.slug)]
+            .map(|(name, value)| (name, value.as_str()));
+    run(stack, "portal.test.mjs", &told);
+}
+
 /// What tests of embeds are told: an organization of their own.
 fn embedding<'a>(tenant: &'a Tenant, (kid, key): &'a (String, String)) -> [(&'static str, &'a str); 4] {
     [("API_KEY", &tenant.key), ("DASHBOARD_ID", &tenant.dashboard), ("EMBED_KID", kid), ("EMBED_KEY", key)]
@@ -80,6 +94,7 @@ fn run(stack: &Stack, file: &str, told: &[(&str, &str)]) {
         .env("CHROMIUM_BIN", program("CHROMIUM_BIN"))
         .env("EDGE_URL", stack.described("edge_url"))
         .env("CONTROL_URL", stack.described("control_url"))
+        .env("MAIL_DIR", stack.mail().folder())
         .env("API_KEY", stack.described("api_key"))
         .envs(told.iter().copied())
         .env(

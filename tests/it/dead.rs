@@ -1,12 +1,13 @@
 //! What is dead looks like what never was: byte for byte on the page, but for the request id in the API.
 
 use crate::share::Share;
+use crate::tenant::Tenant;
 use serde_json::json;
 use shared::model::token::Token;
 use tests::{Reply, Stack, stack::eventually};
 use uuid::Uuid;
 
-crate::tests![dead_links_look_alike, a_fresh_link_opens_at_once];
+crate::tests![dead_links_look_alike, the_portal_of_any_company_looks_alike, a_fresh_link_opens_at_once,];
 
 /// Links that are dead for every reason that there is.
 fn dead_tokens(stack: &Stack) -> Vec<(&'static str, String)> {
@@ -60,6 +61,18 @@ fn dead_links_look_alike(stack: &Stack) {
     }
     let nowhere = bare(&edge.get("/no/such/page"));
     assert_eq!(nowhere, pages[0].1, "a path that is no page");
+}
+
+fn the_portal_of_any_company_looks_alike(stack: &Stack) {
+    let edge = stack.edge();
+    let page = |slug: &str| bare(&edge.get(&format!("/portal/{slug}")).expect(200));
+    let known = page(&Tenant::create(stack).slug);
+    for slug in ["no-such-company", "", "%00", &"a".repeat(2000)] {
+        assert_eq!(page(slug), known, "{slug}");
+    }
+    let head = edge.send("HEAD", "/portal/demo", &[], None);
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(edge.get("/portal/demo/x").status, 404);
 }
 
 /// The answer without what differs between any two answers: date and request id.

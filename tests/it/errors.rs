@@ -131,6 +131,7 @@ fn paths_and_methods_are_judged(stack: &Stack) {
     }
     edge.send("POST", &format!("/share/{}", share.token), &[], Some(b""))
         .expect_error(405, "METHOD_NOT_ALLOWED");
+    edge.send("POST", "/portal/demo", &[], Some(b"")).expect_error(405, "METHOD_NOT_ALLOWED");
     let trick = format!("/api/v1/public/shares/{}/resolve", share.token.to_uppercase());
     edge.get(&trick).expect_error(401, "TOKEN_INVALID");
     edge.get("/api/v1/public/shares/%2e%2e%2fresolve/resolve").expect_error(401, "TOKEN_INVALID");
@@ -174,6 +175,7 @@ fn every_answer_carries_its_headers(stack: &Stack) {
         edge.get(&format!("/share/{}", share.token)),
         edge.get(&format!("/share/{dead}")),
         edge.get(&format!("/api/v1/public/shares/{dead}/resolve")),
+        edge.get("/portal/demo"),
         edge.get("/nowhere"),
         edge.get("/api/nowhere"),
         edge.get("/healthz"),

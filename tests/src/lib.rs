@@ -1,5 +1,5 @@
 //! What the end-to-end tests stand on: an installation as `cargo xtask dev` starts it ([`Stack`]), a client that takes
-//! every answer as it comes ([`Client`]), and, for faults, a control plane ([`control`]), a PostgreSQL server ([`postgres`])
+//! every answer as it comes ([`Client`]), a mail server that keeps what it gets ([`mail`]), and, for faults, a control plane ([`control`]), a PostgreSQL server ([`postgres`])
 //! and the Worker in several locations ([`edges`]) that can be broken, and wires between them that can be cut ([`wire`]). What is tried there more
 //! often by `cargo xtask soak` lies here too ([`stale`], [`lost`]).
 
@@ -14,6 +14,7 @@ pub mod client;
 pub mod control;
 pub mod edges;
 pub mod lost;
+pub mod mail;
 pub mod postgres;
 pub mod signed;
 pub mod stack;

@@ -1,5 +1,6 @@
 //! A whole installation, started and stopped the way a user does it: by `cargo xtask dev`.
 
+use crate::mail::Mailbox;
 use crate::{Client, signed};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -34,6 +35,7 @@ pub enum Database {
 pub struct Stack {
     child: Child,
     folder: TempDir,
+    mail: Mailbox,
     described: Value,
     database: Database,
     database_url: String,
@@ -50,8 +52,9 @@ impl Stack {
             Database::Sqlite => format!("sqlite://{}", folder.path().join("state/postern.db").display()),
             Database::Postgres => own_database()?,
         };
-        let child = spawn(&folder, &database_url)?;
-        let mut stack = Self { child, folder, described: Value::Null, database, database_url };
+        let mail = Mailbox::start()?;
+        let child = spawn(&folder, &database_url, &mail)?;
+        let mut stack = Self { child, folder, mail, described: Value::Null, database, database_url };
         stack.described = stack.wait_for_description()?;
         Ok(stack)
     }
@@ -65,7 +68,7 @@ impl Stack {
         let changed = secrets(self.log("secrets.env"));
         fs::write(self.state("secrets.env"), changed)?;
         let started = fs::metadata(self.state("dev.json"))?.modified()?;
-        self.child = spawn(&self.folder, &self.database_url)?;
+        self.child = spawn(&self.folder, &self.database_url, &self.mail)?;
         let begun = Instant::now();
         // The description of the run before still lies there.
         while fs::metadata(self.state("dev.json"))?.modified()? == started {
@@ -140,6 +143,11 @@ impl Stack {
         self.database
     }
 
+    /// What it has sent by mail.
+    pub const fn mail(&self) -> &Mailbox {
+        &self.mail
+    }
+
     /// A stranger at the edge.
     pub fn edge(&self) -> Client {
         Client::new(self.described("edge_url"))
@@ -204,7 +212,7 @@ impl Drop for Stack {
 }
 
 /// Starts `xtask dev` on free ports.
-fn spawn(folder: &TempDir, database_url: &str) -> Result<Child> {
+fn spawn(folder: &TempDir, database_url: &str, mail: &Mailbox) -> Result<Child> {
     let program = std::env::var_os("XTASK_BIN").context("XTASK_BIN is not set: run `cargo xtask test`")?;
     let log = File::create(folder.path().join("dev.log"))?;
     let mut command = Command::new(program);
@@ -213,6 +221,7 @@ fn spawn(folder: &TempDir, database_url: &str) -> Result<Child> {
         .arg("--state-dir")
         .arg(folder.path().join("state"))
         .args(["--database-url", database_url])
+        .env("POSTERN_SMTP_URL", mail.url())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log);

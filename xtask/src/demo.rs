@@ -14,6 +14,7 @@ use crate::{http, process, setup::NpmPackages};
 const DEFINITION: &str = include_str!("../demo/weather.json");
 const ORGANIZATION: &str = "harbour-weather";
 const DATA_FILE: &str = "weather.db";
+const MEMBER: &str = "pilot@example.com";
 
 /// What was seeded.
 pub(crate) struct Demo {
@@ -22,6 +23,9 @@ pub(crate) struct Demo {
     pub(crate) dashboard_id: String,
     pub(crate) share_id: String,
     pub(crate) share_token: String,
+    pub(crate) share_context_id: String,
+    /// Who may sign in at the portal.
+    pub(crate) member: String,
 }
 
 impl Demo {
@@ -34,7 +38,14 @@ impl Demo {
             dashboard_id: text("dashboard_id")?,
             share_id: text("share_id")?,
             share_token: text("share_token")?,
+            share_context_id: text("share_context_id")?,
+            member: text("member")?,
         })
+    }
+
+    /// Where members sign in, at the edge's present address.
+    pub(crate) fn portal_url(&self, edge_url: &str) -> String {
+        format!("{edge_url}/portal/{}", self.company_slug)
     }
 
     /// The link, at the edge's present address.
@@ -61,7 +72,16 @@ pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<
     let dashboard_id = text(&dashboard, "/id")?;
     let share = json!({ "name": "Public link", "share_type": "link" });
     let share = post(&format!("/dashboards/{dashboard_id}/shares"), &share)?;
+    let context = json!({ "name": "Harbour pilots", "description": "Whoever has to know the weather" });
+    let context = post("/share-contexts", &context)?;
+    let share_context_id = text(&context, "/id")?;
+    let member = json!({ "member_type": "external_email", "email": MEMBER });
+    post(&format!("/share-contexts/{share_context_id}/members"), &member)?;
+    let bound = json!({ "name": "For pilots", "share_type": "link", "share_context_id": share_context_id });
+    post(&format!("/dashboards/{dashboard_id}/shares"), &bound)?;
     Ok(Demo {
+        share_context_id,
+        member: MEMBER.to_owned(),
         company_slug: text(&key, "/organization/slug")?,
         share_id: text(&share, "/id")?,
         share_token: text(&share, "/token")?,

@@ -1,5 +1,6 @@
 //! `cargo xtask dev`: the control plane and the Worker on this machine, with demo data.
 
+mod mail;
 mod state;
 
 use std::{
@@ -87,6 +88,7 @@ pub(crate) fn control_program() -> Result<PathBuf> {
 /// Runs until a service fails or the user interrupts. Services stop when they go out of scope.
 fn serve(options: &Options, state: &State, wrangler: Command) -> Result<()> {
     process::progress("Starting the control plane");
+    let mut mails = mail::Mails::new(state.mail())?;
     process::run_quietly(control(options, state)?.arg("migrate"))?;
     let mut control_service =
         Service::start("the control plane", control(options, state)?.arg("serve"), &state.log("control"))?;
@@ -117,6 +119,7 @@ fn serve(options: &Options, state: &State, wrangler: Command) -> Result<()> {
         }
         control_service.check()?;
         edge_service.check()?;
+        mails.show_new()?;
         thread::sleep(Duration::from_millis(200));
     }
 }
@@ -135,6 +138,10 @@ fn control(options: &Options, state: &State) -> Result<Command> {
         .env("POSTERN_EDGE_URL", options.edge_url())
         .env("POSTERN_PUBLIC_URL", options.edge_url())
         .env("POSTERN_SQLITE_DIR", state.data());
+    // A mail server of the user's own counts before the folder.
+    if std::env::var_os("POSTERN_SMTP_URL").is_none() {
+        command.env("POSTERN_MAIL_DIR", state.mail());
+    }
     if let Some(key) = state.previous_root_key() {
         command.env("POSTERN_ROOT_KEY_PREVIOUS", key);
     }
@@ -171,6 +178,8 @@ fn utf8(path: &Path) -> Result<&str> {
 fn print_urls(services: &state::Services, demo: &Demo, state: &State) {
     println!();
     println!("  Share link      {}", demo.share_url(&services.edge_url));
+    println!("  Portal          {}", demo.portal_url(&services.edge_url));
+    println!("                  sign in as {}: its code is shown here", demo.member);
     println!("  Control plane   {}", services.control_url);
     println!("  Embed wizard    {}/wizard/", services.control_url);
     println!("  API key         {}", demo.api_key);

@@ -77,6 +77,7 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
                 "assets/share=edge/web/src/share.ts",
                 "assets/unlock=edge/web/src/unlock.ts",
                 "assets/embed=edge/web/src/embed.ts",
+                "assets/portal=edge/web/src/portal.ts",
                 // Of pages of maps alone: the library draws in a worker, which is a file of its own.
                 "assets/map=edge/web/src/map.ts",
                 "assets/map-worker=maplibre-gl/dist/maplibre-gl-worker.mjs",

@@ -88,6 +88,12 @@ pub(super) struct CreateArgs {
     /// Read a password from standard input, one line: viewers must give it.
     #[arg(long)]
     password_stdin: bool,
+    /// A share context: only its members may open it, at the portal.
+    #[arg(long, value_name = "ID")]
+    context: Option<Uuid>,
+    /// An address that is told when the share is opened for the first time.
+    #[arg(long, value_name = "ADDRESS")]
+    notify_email: Option<String>,
     /// A site that may frame the page while nothing protects it, such as `https://blog.example.com`; `*` for any. Repeatable.
     #[arg(long = "allowed-origin", value_name = "ORIGIN")]
     allowed_origins: Vec<String>,
@@ -167,6 +173,8 @@ impl CreateArgs {
         Ok(ShareIn {
             name: self.name,
             share_type: ShareType::Link,
+            share_context_id: self.context,
+            notify_email: self.notify_email,
             not_before: self.not_before,
             expires_at: self.expires_at,
             max_access_count: self.max_access_count,

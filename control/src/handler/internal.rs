@@ -7,7 +7,7 @@ use crate::limit::Peer;
 use crate::manage;
 use crate::service::Service;
 use crate::store::data_source::DataSource;
-use crate::store::{self, outbox};
+use crate::store::{self, Session, outbox};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -17,8 +17,8 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 use sha2::{Digest, Sha256};
 use shared::call::{
-    CACHEABLE_HEADER, DataCall, Healed, KeyCall, KeyFound, RecordCall, SIGNATURE_HEADER, UsageReport, WINDOW,
-    verify,
+    AccessReport, CACHEABLE_HEADER, DataCall, Healed, KeyCall, KeyFound, RecordCall, SIGNATURE_HEADER,
+    UsageReport, WINDOW, verify,
 };
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::in_time;
@@ -26,6 +26,7 @@ use shared::model::dashboard::{Definition, View};
 use shared::model::embed::Embed;
 use shared::model::embed::token::verify as verify_token;
 use shared::model::policy::{self, Rules};
+use shared::model::portal::{self, PortalToken};
 use shared::model::share::{Share, ShareType, State as ShareState, Target, TargetKind};
 use shared::model::token::RecordKey;
 use shared::{Error, Result};
@@ -117,6 +118,35 @@ pub(crate) async fn key(
     Ok(Reply(Answer::json(200, &KeyFound { scopes })))
 }
 
+/// Who opened what, by the edge's word.
+pub(crate) async fn accesses(
+    State(service): State<Arc<Service>>,
+    Signed(report): Signed<AccessReport>,
+) -> Result<StatusCode, Rejection> {
+    manage::portal::note_accesses(&service, &report.entries).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A share of a context has rows for its members alone: whoever holds this token must be one still.
+async fn check_membership(
+    service: &Service,
+    session: &mut Session,
+    share: &Share,
+    token: Option<&PortalToken>,
+) -> Result<(), Refusal> {
+    let (context, token) = match (share.context, token) {
+        (None, None) => return Ok(()),
+        (Some(context), Some(token)) => (context, token),
+        (None, Some(_)) | (Some(_), None) => return Err(Refusal::Dead),
+    };
+    // The edge has judged the time by its own clock; this one may differ as far as those of signed calls may.
+    let found = portal::verify(&service.ring, token.expose(), service.clock.now(), WINDOW);
+    let found = found.filter(|found| found.organization == share.organization_id).ok_or(Refusal::Dead)?;
+    let membership = found.membership(context).ok_or(Refusal::Dead)?;
+    let signed_in = store::portal::find(session, found.id, service.clock.now()).await?.is_some();
+    if signed_in && store::context::stands(session, membership).await? { Ok(()) } else { Err(Refusal::Dead) }
+}
+
 /// What a call is about, looked up again in the database.
 struct Found {
     definition: Definition,
@@ -177,7 +207,10 @@ async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
         return Err(Refusal::Dead);
     };
     let embed = match (share.share_type, &call.embed_token) {
-        (ShareType::Link, None) => None,
+        (ShareType::Link, None) => {
+            check_membership(service, &mut session, &share, call.portal_token.as_ref()).await?;
+            None
+        }
         (ShareType::Embed, Some(token)) => {
             let embed = verify_token(&service.ring, token.expose()).ok_or(Refusal::Dead)?;
             let terms = store::embed::terms(&mut session, &share).await?;
@@ -189,7 +222,9 @@ async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
             }
             Some(embed)
         }
-        (ShareType::Link, Some(_)) | (ShareType::Embed, None) => return Err(Refusal::Dead),
+        (ShareType::Link, Some(_)) | (ShareType::Embed, None) | (ShareType::Portal, _) => {
+            return Err(Refusal::Dead);
+        }
     };
     let dashboard = store::dashboard::find(&mut session, share.organization_id, dashboard).await?;
     let definition = dashboard.definition;

@@ -12,7 +12,7 @@ use shared::model::share::{ShareType, State};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Revokes or rotates every live share that the filter is true of.
@@ -32,7 +32,7 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
     }
     let mut session = service.store.write().await?;
     let found = find(&mut session, actor, &input.filter, now).await?;
-    lock_dashboards(&mut session, actor, &found).await?;
+    lock_dashboards(&mut session, actor, &found, now).await?;
     let (mut changed, mut keys) = (Vec::new(), Vec::new());
     for Stored { share, .. } in &found {
         if change(service, &mut session, actor, (input.action, share.id), now).await? {
@@ -41,6 +41,12 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
         // Of one that somebody else has revoked as well: its old link may still be served.
         let pending = outbox::pending_of(&mut session, share.id).await?;
         keys.extend(pending.into_iter().map(|key| (share.id, key)));
+    }
+    let contexts: BTreeMap<Uuid, Uuid> =
+        found.iter().filter_map(|Stored { share, .. }| Some((share.context?, share.id))).collect();
+    for (context, share) in contexts {
+        let pending = store::context::pending(&mut session, context).await?;
+        keys.extend(pending.into_iter().map(|key| (share, key)));
     }
     if input.action == BulkAction::Revoke {
         let known: HashSet<Uuid> = found.iter().map(|stored| stored.share.id).collect();
@@ -98,7 +104,7 @@ async fn find(
 }
 
 /// Holds the dashboards, in order: whoever changes all shares of one waits, instead of each waiting for the other.
-async fn lock_dashboards(session: &mut Session, actor: &Actor, found: &[Stored]) -> Result<()> {
+async fn lock_dashboards(session: &mut Session, actor: &Actor, found: &[Stored], now: Millis) -> Result<()> {
     for dashboard in found.iter().map(|stored| stored.share.target.id).collect::<BTreeSet<_>>() {
         match store::dashboard::lock(session, actor.organization.id, dashboard).await {
             // Its shares were revoked with it.
@@ -106,6 +112,8 @@ async fn lock_dashboards(session: &mut Session, actor: &Actor, found: &[Stored])
             Err(error) => return Err(error),
         }
     }
+    // Then their contexts, for the same reason.
+    store::context::touch(session, found.iter().filter_map(|stored| stored.share.context), now).await?;
     Ok(())
 }
 

@@ -65,8 +65,11 @@ pub(crate) async fn replace(
     store::share::touch_all(&mut session, id).await?;
     let filters = dashboard.definition.view(id, dashboard.version).filters;
     let closed = store::share::close_unfit(&mut session, id, &filters).await?;
-    let keys = outbox::enqueue_all(&mut session, id, now).await?;
+    let mut keys = outbox::enqueue_all(&mut session, id, now).await?;
+    // Their members see its title.
+    let contexts = store::context::of_dashboard(&mut session, id).await?;
     let detail = json!({ "version": dashboard.version, "shares": keys.len(), "closed_shares": &closed });
+    keys.extend(store::context::touch(&mut session, contexts, now).await?);
     actor.audit(&mut session, ("dashboard.update", id), detail, now).await?;
     session.commit().await?;
     if !closed.is_empty() {
@@ -82,10 +85,12 @@ pub(crate) async fn delete(service: &Service, actor: &Actor, id: Uuid) -> Result
     let mut session = service.store.write().await?;
     store::dashboard::lock(&mut session, actor.organization.id, id).await?;
     store::dashboard::delete(&mut session, id, now).await?;
+    let contexts = store::context::of_dashboard(&mut session, id).await?;
     store::share::revoke_all(&mut session, id, now).await?;
-    let keys = outbox::enqueue_all(&mut session, id, now).await?;
+    let mut keys = outbox::enqueue_all(&mut session, id, now).await?;
     store::share::retire_all_tokens(&mut session, id, now).await?;
     actor.audit(&mut session, ("dashboard.delete", id), json!({ "shares": keys.len() }), now).await?;
+    keys.extend(store::context::touch(&mut session, contexts, now).await?);
     session.commit().await?;
     let pending = !service.replication.confirm(keys).await;
     Ok(Done { body: (), pending, replayed: false })

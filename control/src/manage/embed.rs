@@ -284,6 +284,8 @@ async fn turn_on_once(service: &Service, actor: &Actor, dashboard: Uuid) -> Resu
             rules: Rules::default(),
             closed: false,
             protection: Protection::default(),
+            context: None,
+            notify: None,
             not_before: None,
             expires_at: None,
             created_at: now,

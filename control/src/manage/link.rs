@@ -52,6 +52,8 @@ pub(crate) async fn create(
         closed: false,
         // The first password begins the first version.
         protection: Protection { password: Some(password), version: 1, resets: 1, max_access_count: None },
+        context: None,
+        notify: None,
         not_before: None,
         expires_at: Some(new.expires_at),
         created_at: now,

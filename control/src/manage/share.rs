@@ -38,6 +38,9 @@ pub(crate) async fn create(
     let opened = store::dashboard::lock(&mut session, actor.organization.id, dashboard).await?;
     let limits = store::organization::limits(&mut session, actor.organization.id).await?;
     let new = input.check(&filters(&opened), &limits, now)?;
+    if let Some(context) = new.context {
+        super::context::hold_for_share(&mut session, actor, context).await?;
+    }
     // The first password begins the first version.
     let version = u64::from(password.is_some());
     let share = Share {
@@ -56,6 +59,8 @@ pub(crate) async fn create(
         rules: new.rules,
         closed: false,
         protection: Protection { password, version, resets: version, max_access_count: new.max_access_count },
+        context: new.context,
+        notify: new.notify,
         not_before: new.not_before,
         expires_at: new.expires_at,
         created_at: now,
@@ -81,6 +86,7 @@ pub(super) async fn insert_within(
     store::share::insert(session, share).await?;
     let key = issue(service, session, share).await?;
     outbox::enqueue(session, &key, share.revision, now).await?;
+    store::context::touch(session, share.context, now).await?;
     actor.audit(session, (action, share.id), detail, now).await
 }
 
@@ -116,6 +122,7 @@ pub(super) async fn rotate_within(
     for key in old.iter().chain([&new]) {
         outbox::enqueue(session, key, share.revision, now).await?;
     }
+    store::context::touch(session, share.context, now).await?;
     actor.audit(session, ("share.rotate", share.id), json!({ "generation": share.generation }), now).await
 }
 
@@ -175,6 +182,7 @@ pub(super) async fn revoke_within(
     if let Some(key) = store::share::retire_token(session, share.id, now).await? {
         outbox::enqueue(session, &key, share.revision, now).await?;
     }
+    store::context::touch(session, share.context, now).await?;
     actor.audit(session, ("share.revoke", share.id), json!({}), now).await?;
     Ok(true)
 }
@@ -237,6 +245,7 @@ async fn issue(service: &Service, session: &mut Session, share: &Share) -> Resul
             Token::derive(keys, share.id, share.generation, &share.nonce).record_key(keys)
         }
         ShareType::Embed => RecordKey::of_embed(share.target.id, share.generation),
+        ShareType::Portal => RecordKey::of_context(share.target.id, share.generation),
     };
     store::share::insert_token(session, share, &key).await?;
     Ok(key.as_str().to_owned())
@@ -273,6 +282,7 @@ pub(super) async fn save_within(
     let key = store::share::current_token(session, share.id).await?;
     let key = key.ok_or_else(|| Error::Internal(format!("live share {} has no token", share.id)))?;
     outbox::enqueue(session, &key, share.revision, now).await?;
+    store::context::touch(session, share.context, now).await?;
     actor.audit(session, (action, share.id), detail, now).await
 }
 
@@ -285,7 +295,10 @@ pub(super) async fn commit(
     id: Uuid,
 ) -> Result<Done<ShareOut>> {
     let stored = find(&mut session, actor, id).await?;
-    let keys = outbox::pending_of(&mut session, id).await?;
+    let mut keys = outbox::pending_of(&mut session, id).await?;
+    if let Some(context) = stored.share.context {
+        keys.extend(store::context::pending(&mut session, context).await?);
+    }
     session.commit().await?;
     let pending = !service.replication.confirm(keys).await;
     let body = render(service, &Stored { pending, ..stored }, service.clock.now());

@@ -22,6 +22,9 @@ pub(crate) async fn report(service: &Service, key: &RecordKey, reported: Usage, 
         return Ok(());
     }
     store::usage::update(&mut session, key.as_str(), &after).await?;
+    if before.opens == 0 && after.opens > 0 {
+        super::portal::tell_of_first_opening(&mut session, share, now).await?;
+    }
     let locked = after.begins_lock(&before, now);
     if locked {
         let actor = Actor::edge(store::organization::of_share(&mut session, share).await?);

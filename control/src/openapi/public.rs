@@ -30,7 +30,7 @@ struct UnlockIn {
 
 /// Answer of an execute.
 #[derive(Serialize, ToSchema)]
-struct ExecuteOut {
+pub(super) struct ExecuteOut {
     #[serde(flatten)]
     executed: Executed,
     /// What the edge knows of its cache.

@@ -25,6 +25,14 @@ pub(crate) async fn by_slug(session: &mut Session, slug: &str) -> Result<Option<
     query!(session, fetch_optional, Row, SQL, slug).map_err(fault)?.map(Row::into_domain).transpose()
 }
 
+pub(crate) async fn find(session: &mut Session, organization: Uuid) -> Result<Organization> {
+    const SQL: &str = "SELECT id, slug, name FROM organization WHERE id = $1";
+    query!(session, fetch_optional, Row, SQL, organization.to_string())
+        .map_err(fault)?
+        .ok_or(Error::NotFound("organization"))?
+        .into_domain()
+}
+
 /// Whose share it is.
 pub(crate) async fn of_share(session: &mut Session, share: Uuid) -> Result<Organization> {
     const SQL: &str =

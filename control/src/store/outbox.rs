@@ -6,12 +6,15 @@
 
 use super::share::Row as ShareRow;
 use super::usage::Row as UsageRow;
-use super::{Session, document, embed, execute, fault, id, query, signed, unsigned};
+use super::{Session, context, document, embed, execute, fault, id, query, signed, unsigned};
+use shared::model::context::{Bound, ContextView};
 use shared::model::dashboard::Definition;
 use shared::model::embed::Terms;
 use shared::model::share::{Share, ShareType, State, Target, TargetKind};
 use shared::model::usage::Usage;
-use shared::replica::{EMBED_SCHEMA, Live, Organization, Record, SCHEMA, ShareView, TargetView};
+use shared::replica::{
+    CONTEXT_SCHEMA, EMBED_SCHEMA, Live, Organization, Record, SCHEMA, ShareView, TargetView,
+};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::collections::HashMap;
@@ -214,6 +217,10 @@ struct CurrentRow {
     newest_embed_key: Option<i64>,
     definition: Option<String>,
     version: Option<i64>,
+    context_name: Option<String>,
+    /// Of a context: what its members may open. Another query finds it.
+    #[sqlx(skip)]
+    bound: Vec<Bound>,
 }
 
 /// Query of [`CurrentRow`]s: what stands before it, which tokens it looks at, and which it takes.
@@ -224,7 +231,7 @@ macro_rules! current {
             " SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
                 t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
                 o.name AS organization_name, o.embed_origins,
-                COALESCE(d.definition, i.definition, c.definition) AS definition, d.version,
+                COALESCE(d.definition, i.definition, m.definition) AS definition, d.version, c.name AS context_name,
                 CASE WHEN s.share_type = 'embed' THEN (SELECT MIN(k.generation) FROM embed_key k
                     WHERE k.organization_id = o.id AND k.stopped_at IS NULL) END AS oldest_embed_key,
                 CASE WHEN s.share_type = 'embed' THEN (SELECT MAX(k.generation) FROM embed_key k
@@ -233,9 +240,10 @@ macro_rules! current {
             $tokens,
             " JOIN share s ON s.id = t.share_id
             JOIN organization o ON o.id = s.organization_id
+            LEFT JOIN share_context c ON s.target_kind = 'context' AND c.id = s.target_id
             LEFT JOIN dashboard d ON s.target_kind = 'dashboard' AND d.id = s.target_id
             LEFT JOIN item i ON s.target_kind = 'item' AND i.id = s.target_id
-            LEFT JOIN collection c ON s.target_kind = 'collection' AND c.id = s.target_id
+            LEFT JOIN collection m ON s.target_kind = 'collection' AND m.id = s.target_id
             WHERE ",
             $which
         )
@@ -261,7 +269,8 @@ pub(crate) async fn records(
         "t.record_key = substr($1, CAST(32 * slot.n + 1 AS INTEGER), 32)"
     );
     let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    let rows = query!(session, fetch_all, CurrentRow, SQL, keys.concat(), count).map_err(fault)?;
+    let mut rows = query!(&mut *session, fetch_all, CurrentRow, SQL, keys.concat(), count).map_err(fault)?;
+    find_bound(session, &mut rows).await?;
     Ok(rows.into_iter().map(CurrentRow::into_record).collect())
 }
 
@@ -277,9 +286,21 @@ pub(crate) async fn records_between(
         "share_token t",
         "t.record_key > $1 AND t.record_key < $2 ORDER BY t.record_key LIMIT $3"
     );
-    let rows = query!(session, fetch_all, CurrentRow, SQL, after, before, i64::from(limit)).map_err(fault)?;
+    let limit = i64::from(limit);
+    let mut rows = query!(&mut *session, fetch_all, CurrentRow, SQL, after, before, limit).map_err(fault)?;
+    find_bound(session, &mut rows).await?;
     let current = rows.into_iter().map(CurrentRow::into_record);
     Ok(current.map(|(key, current)| (key, current.map(|(record, _)| record))).collect())
+}
+
+/// Finds what the members of contexts may open.
+async fn find_bound(session: &mut Session, rows: &mut [CurrentRow]) -> Result<()> {
+    for row in rows {
+        if let Some(context) = row.share.live_context() {
+            row.bound = context::bound(session, context).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Enqueues what is current of these records, for any pusher and at once.
@@ -306,12 +327,21 @@ impl CurrentRow {
             [self.oldest_embed_key, self.newest_embed_key].into_iter().flatten().map(unsigned).collect();
         keys.dedup();
         let make = || {
-            let id = id(&share.organization_id)?;
-            let organization = Organization { id, slug: organization_slug, name: organization_name };
+            let organization_id = id(&share.organization_id)?;
+            let organization =
+                Organization { id: organization_id, slug: organization_slug, name: organization_name };
             let share = share.into_domain()?;
-            let target = target(share.target, self.definition.as_deref(), self.version)?;
+            let target = match self.context_name {
+                Some(name) => TargetView::Context(ContextView {
+                    id: share.target.id,
+                    name,
+                    ended: share.revoked_tokens.iter().map(|ended| id(&ended.jti)).collect::<Result<_>>()?,
+                    dashboards: self.bound,
+                }),
+                None => target(share.target, self.definition.as_deref(), self.version)?,
+            };
             let embed = match share.share_type {
-                ShareType::Link => None,
+                ShareType::Link | ShareType::Portal => None,
                 ShareType::Embed => Some(Terms {
                     keys,
                     revoked: embed::ids(&share.revoked_tokens),
@@ -347,8 +377,13 @@ fn target(target: Target, definition: Option<&str>, version: Option<i64>) -> Res
 }
 
 fn live(share: Share, embed: Option<Terms>, organization: Organization, target: TargetView) -> Record {
+    let is_context = matches!(target, TargetView::Context(_));
     Record {
-        schema: if embed.is_some() { EMBED_SCHEMA } else { SCHEMA },
+        schema: match embed {
+            Some(_) => EMBED_SCHEMA,
+            None if is_context || share.context.is_some() => CONTEXT_SCHEMA,
+            None => SCHEMA,
+        },
         revision: share.revision,
         closed: false,
         live: Some(Live {
@@ -370,6 +405,7 @@ fn live(share: Share, embed: Option<Terms>, organization: Organization, target: 
                 tile_budget: share.tile_budget,
             },
             protection: share.protection,
+            context: share.context,
             rules: share.rules,
             embed,
             target,

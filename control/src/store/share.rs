@@ -2,7 +2,8 @@
 
 pub(crate) mod filter;
 
-use super::{Session, document, execute, fault, id, millis, query, signed, to_text, unsigned};
+use super::{Session, document, execute, fault, id, millis, query, signed, to_text, unique, unsigned};
+use shared::model::address::Address;
 use shared::model::filter::Filter;
 use shared::model::password::Hashed;
 use shared::model::protection::Protection;
@@ -54,9 +55,17 @@ pub(super) struct Row {
     revoked_at: Option<i64>,
     revoked_tokens: String,
     frame_origins: String,
+    context_id: Option<String>,
+    notify_address: Option<String>,
 }
 
 impl Row {
+    /// The id of the context that it opens, if it does and is in force.
+    pub(super) fn live_context(&self) -> Option<&str> {
+        let opens = self.target_kind == kind_name(TargetKind::Context) && self.state == LIVE;
+        opens.then_some(self.target_id.as_str())
+    }
+
     pub(super) fn into_domain(self) -> Result<Share> {
         let mut nonce = [0; 16];
         hex::decode_to_slice(&self.nonce, &mut nonce)
@@ -68,6 +77,7 @@ impl Row {
             share_type: match self.share_type.as_str() {
                 "link" => ShareType::Link,
                 "embed" => ShareType::Embed,
+                "portal" => ShareType::Portal,
                 other => return Err(Error::Internal(format!("stored share type {other:?}"))),
             },
             // What this build does not know gives the least.
@@ -91,6 +101,8 @@ impl Row {
                 resets: unsigned(self.guess_resets),
                 max_access_count: self.max_access_count.map(unsigned),
             },
+            context: self.context_id.as_deref().map(id).transpose()?,
+            notify: self.notify_address.as_deref().and_then(Address::parse),
             not_before: millis(self.not_before),
             expires_at: millis(self.expires_at),
             created_at: Millis(self.created_at),
@@ -154,6 +166,7 @@ pub(super) const fn type_name(share_type: ShareType) -> &'static str {
     match share_type {
         ShareType::Link => "link",
         ShareType::Embed => "embed",
+        ShareType::Portal => "portal",
     }
 }
 
@@ -198,8 +211,9 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         "INSERT INTO share (id, organization_id, target_kind, share_type, name, name_folded, state, generation,
             revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version, guess_resets,
             max_access_count, not_before, expires_at, created_at, issued_at, frame_origins, target_id,
-            permission, tile_budget)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
+            context_id, notify_address, permission, tile_budget)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+            $24, $25, $26, $27)";
     let protection = &share.protection;
     let password = protection.password.as_ref();
     execute!(
@@ -228,10 +242,12 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         share.issued_at.0,
         to_text(&share.frame_origins)?,
         share.target.id.to_string(),
+        share.context.map(|context| context.to_string()),
+        share.notify.as_ref().map(Address::as_str),
         share.permission.name(),
         share.tile_budget.map(signed),
     )
-    .map_err(fault)?;
+    .map_err(|error| unique(error, "the dashboard is in this context already"))?;
     execute!(session, COUNT, share.target.id.to_string()).map_err(fault)?;
     Ok(())
 }
@@ -370,6 +386,14 @@ pub(crate) async fn close_unfit(
         }
     }
     Ok(unfit)
+}
+
+/// Whoever is to be told of a share's first opening, once: nobody when they were told before.
+pub(crate) async fn notify_once(session: &mut Session, share: Uuid, now: Millis) -> Result<Option<Address>> {
+    const SQL: &str = "UPDATE share SET notified_at = $1
+        WHERE id = $2 AND notified_at IS NULL AND notify_address IS NOT NULL RETURNING notify_address";
+    let row = query!(session, fetch_optional, (String,), SQL, now.0, share.to_string()).map_err(fault)?;
+    Ok(row.and_then(|(address,)| Address::parse(&address)))
 }
 
 /// Gives every live share of what it opens its next revision.

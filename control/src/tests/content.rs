@@ -30,7 +30,7 @@ async fn a_dashboard_is_made_replaced_and_deleted() {
         let live = world.edge.live();
         assert_eq!((live.len(), live[0].revision), (1, 2));
         let shared::replica::TargetView::Dashboard(view) = &live[0].live.as_ref().unwrap().target else {
-            panic!("a dashboard");
+            panic!("no dashboard")
         };
         assert_eq!((view.title.as_str(), view.version), ("Rain", 2));
 

@@ -42,6 +42,15 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
             Some(json!({"name": "x", "kind": "sqlite", "file": "weather.db"}))
         }
         ("POST", "/api/v1/dashboards/{id}/shares") => Some(json!({"name": "x", "share_type": "link"})),
+        ("POST" | "PUT", "/api/v1/share-contexts" | "/api/v1/share-contexts/{id}") => {
+            Some(json!({"name": "x"}))
+        }
+        ("POST", path) if path.ends_with("/members") => {
+            Some(json!({"member_type": "email_domain", "domain": "company.com"}))
+        }
+        ("POST", path) if path.ends_with("/members/bulk") => {
+            Some(json!({"members": [{"member_type": "email_domain", "domain": "company.com"}]}))
+        }
         ("POST", path) if path.ends_with("/bulk") => {
             Some(json!({"action": "revoke", "filter": {"dashboard_id": dashboard}}))
         }
@@ -59,7 +68,7 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
 async fn filled(world: &World, template: &str, id: &str) -> String {
     let keys = world.get("/api/v1/embed/keys").await.ok(200).body;
     let kid = keys["keys"][0]["kid"].as_str().unwrap();
-    template.replace("{id}", id).replace("{kid}", kid).replace("{jti}", "t1")
+    template.replace("{id}", id).replace("{kid}", kid).replace("{jti}", "t1").replace("{member_id}", id)
 }
 
 #[tokio::test]
@@ -67,7 +76,7 @@ async fn every_route_asks_for_a_key_and_its_scope() {
     let world = World::new().await;
     let dashboard = world.dashboard().await;
     let routes = guarded();
-    assert_eq!(routes.len(), 35, "{routes:?}");
+    assert_eq!(routes.len(), 45, "{routes:?}");
     for (method, template, scope) in routes {
         let path = filled(&world, &template, &dashboard).await;
         let body = body(&world, (&method, &template), &dashboard).await.map(|body| body.to_string());

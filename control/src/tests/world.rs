@@ -100,6 +100,8 @@ impl World {
         let edge = Edge::start(ring.current.push, clock.clone()).await;
         let file = format!("sqlite://{}", folder.path().join("control/postern.db").display());
         std::fs::create_dir(folder.path().join("control")).unwrap();
+        let mail_dir = folder.path().join("mail");
+        std::fs::create_dir(&mail_dir).unwrap();
         let config = Config {
             database_url: database_url.unwrap_or(file).into(),
             root_key: Some(ROOT.into()),
@@ -108,6 +110,10 @@ impl World {
             public_url: Some("https://share.example".to_owned()),
             sqlite_dir: Some(folder.path().to_owned()),
             password_hash: PasswordHash::default(),
+            smtp_url: None,
+            mail_dir: Some(mail_dir),
+            mail_from: "Postern <postern@localhost>".to_owned(),
+            access_log_days: NonZeroU32::new(90).unwrap(),
             log: "info".to_owned(),
         };
         let store = Store::connect(config.database_url.expose_secret()).await.unwrap();
@@ -205,6 +211,13 @@ impl World {
         let keys = KeyRing::parse(ROOT, None).unwrap().current;
         let signature = sign(&keys.origin, "POST", path, body.as_bytes(), self.app.service.clock.now());
         self.raw(Method::POST, path, Some(body), &[(SIGNATURE_HEADER, &signature)]).await
+    }
+
+    /// Does nothing wait to be mailed?
+    pub(super) async fn mail_is_done(&self) -> bool {
+        let mut session = self.app.service.store.read().await.unwrap();
+        crate::store::mail::backlog(&mut session).await.unwrap() == 0
+            && crate::store::portal::waiting(&mut session).await.unwrap() == 0
     }
 
     /// A data source on the weather file.

@@ -3,6 +3,7 @@
 use super::{Reply, Visit};
 use crate::runtime;
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 use shared::app::redeem::{self, Found, Opened};
 use shared::face::dashboard::{error, public};
 use shared::face::{Answer, MAX_BODY_BYTES};
@@ -59,11 +60,6 @@ pub fn count_open(visit: &Visit, key: &RecordKey) {
     }
 }
 
-/// Renews a lease that is half over, behind the answer.
-pub fn renew_now(visit: &Visit, key: &RecordKey) {
-    renew_later(visit, key, Duration::ZERO);
-}
-
 /// Counts a tile; its gate hears of it a little later.
 pub fn count_tile(visit: &Visit, key: &RecordKey, tile: Meter) {
     if visit.port.edge.memory.count_tile(key, tile) {
@@ -71,7 +67,8 @@ pub fn count_tile(visit: &Visit, key: &RecordKey, tile: Meter) {
     }
 }
 
-fn renew_later(visit: &Visit, key: &RecordKey, pause: Duration) {
+/// Renews a lease in the background.
+pub fn renew_later(visit: &Visit, key: &RecordKey, pause: Duration) {
     let (port, key) = (visit.port.clone(), key.clone());
     runtime::in_background(&visit.port.context, async move {
         if !pause.is_zero() {
@@ -113,40 +110,62 @@ pub async fn execute(visit: Visit, ticket: impl Ticket) -> JsValue {
         let (content_type, body) = body(&visit).await?;
         let asked = public::parse_execute(content_type.as_deref(), &body)?;
         let opened = open(&visit, &ticket).await?;
-        let begun = runtime::now();
-        let done =
-            redeem::execute(&visit.port, &visit.port.edge.memory, ticket.key()?, &opened, &asked).await?;
-        let cache = match (done.freshness.hit, done.freshness.stale) {
-            (_, true) => "stale",
-            (true, false) => "hit",
-            (false, false) => "miss",
-        };
-        let origin = runtime::now().since(begun).as_millis();
-        let timing = format!("{}, cache;desc={cache}, origin;dur={origin}", record_timing(opened.found));
-        Ok((public::execute(&done.json, done.freshness), timing))
+        rows(&visit, &ticket, &opened, &asked).await
     };
     let outcome = answer.await;
     finish(&visit, &ticket, outcome)
 }
 
+/// Rows of what was opened, and what they took.
+pub async fn rows(
+    visit: &Visit,
+    ticket: &impl Ticket,
+    opened: &Opened,
+    asked: &Map<String, Value>,
+) -> Result<(Answer, String)> {
+    let begun = runtime::now();
+    let done = redeem::execute(&visit.port, &visit.port.edge.memory, ticket.key()?, opened, asked).await?;
+    let cache = match (done.freshness.hit, done.freshness.stale) {
+        (_, true) => "stale",
+        (true, false) => "hit",
+        (false, false) => "miss",
+    };
+    let origin = runtime::now().since(begun).as_millis();
+    let timing = format!("{}, cache;desc={cache}, origin;dur={origin}", record_timing(opened.found));
+    Ok((public::execute(&done.json, done.freshness), timing))
+}
+
 /// Options of a filter.
 pub async fn options(visit: Visit, ticket: impl Ticket, slug: String) -> JsValue {
     let answer = async {
-        let search = form_urlencoded::parse(visit.head.query().as_bytes())
-            .find(|(name, _)| name == "search")
-            .map(|(_, value)| value.into_owned());
-        let search = public::check_search(search)?;
+        let search = search(&visit)?;
         let opened = open(&visit, &ticket).await?;
-        let begun = runtime::now();
-        let memory = &visit.port.edge.memory;
-        let found =
-            redeem::options(&visit.port, memory, ticket.key()?, &opened, &slug, search.as_deref()).await?;
-        let answer = public::options(&slug, &found, search.as_deref());
-        let origin = runtime::now().since(begun).as_millis();
-        Ok((answer, format!("{}, origin;dur={origin}", record_timing(opened.found))))
+        choices(&visit, &ticket, &opened, (&slug, search.as_deref())).await
     };
     let outcome = answer.await;
     finish(&visit, &ticket, outcome)
+}
+
+/// What the viewer typed to narrow options.
+pub fn search(visit: &Visit) -> Result<Option<String>> {
+    let mut pairs = form_urlencoded::parse(visit.head.query().as_bytes());
+    let search = pairs.find(|(name, _)| name == "search").map(|(_, value)| value.into_owned());
+    public::check_search(search)
+}
+
+/// Options of a filter of what was opened, and what they took.
+pub async fn choices(
+    visit: &Visit,
+    ticket: &impl Ticket,
+    opened: &Opened,
+    (slug, search): (&str, Option<&str>),
+) -> Result<(Answer, String)> {
+    let begun = runtime::now();
+    let memory = &visit.port.edge.memory;
+    let found = redeem::options(&visit.port, memory, ticket.key()?, opened, slug, search).await?;
+    let answer = public::options(slug, &found, search);
+    let origin = runtime::now().since(begun).as_millis();
+    Ok((answer, format!("{}, origin;dur={origin}", record_timing(opened.found))))
 }
 
 /// Sends an answer and what it took, or an error.

@@ -22,6 +22,7 @@ use shared::model::ticket::{self, Kind, Ticket};
 use shared::model::tile::{Coordinates, Format};
 use shared::model::token::{self, RecordKey};
 use shared::{Error, Result};
+use std::time::Duration;
 use wasm_bindgen::JsValue;
 
 /// What a caller of these operations needs who comes with an API key.
@@ -183,7 +184,7 @@ async fn ticketed(visit: Visit, [ticket, z, x, file]: [String; 4]) -> JsValue {
         })?;
         let opened = redeem::open_ticketed(&visit.port, &edge.memory, &ticket.key).await?;
         if opened.renewal_due {
-            data::renew_now(&visit, &ticket.key);
+            data::renew_later(&visit, &ticket.key, Duration::ZERO);
         }
         let opened = opened.with_pass(Pass::Link(Some(ticket.grant)));
         let asked = Asked { profile: Some(ticket.profile), item: Some(ticket.item) };

@@ -87,10 +87,19 @@ pub async fn embed(visit: Visit, token: String) -> JsValue {
     reply.without_body(is_read_only).send()
 }
 
+/// `GET /portal/{company_slug}`: where invited people sign in. Asks nothing, so it is the same for every company, there or not.
+pub fn portal(visit: &Visit) -> JsValue {
+    if let Some(refusal) = refusal(visit) {
+        return refusal;
+    }
+    Reply::page(page::portal()).without_body(visit.head.method == "HEAD").send()
+}
+
 /// What stands where a page would be.
 fn apology(visit: &Visit, error: &Error) -> Answer {
     match error {
         Error::AuthRequired(need) => page::unlock(*need),
+        Error::SignIn { company_slug } => page::to_portal(company_slug),
         Error::Dead(_) => page::not_found(),
         error => {
             runtime::log("error", &error.to_string(), &visit.request_id);

@@ -1,6 +1,6 @@
 /**
- * What the pages ask the server, always on their own origin: shares, and embeds.
- * The types name only what the pages read. Every failure becomes an
+ * What the pages ask the server, always on their own origin: shares, and embeds; what the
+ * portal asks stands in `portal/api.ts`. The types name only what the pages read. Every failure becomes an
  * {@link ApiError}; an abandoned request stays an `AbortError`.
  */
 
@@ -190,15 +190,18 @@ function optionsPath(slug: string, search: string): string {
   return `/filters/${encodeURIComponent(slug)}/options${query}`;
 }
 
-function post(body: unknown): RequestInit {
+/** What sends a body. */
+export function post(body: unknown): RequestInit {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
-async function read<T>(path: string, init: RequestInit): Promise<T> {
+/** Calls, and reads the answer. */
+export async function read<T>(path: string, init: RequestInit): Promise<T> {
   return json<T>(await call(path, init));
 }
 
-async function call(path: string, init: RequestInit): Promise<Response> {
+/** Calls; whatever is no success is thrown, in words. */
+export async function call(path: string, init: RequestInit): Promise<Response> {
   const response = await reached(
     fetch(path, { credentials: "same-origin", referrerPolicy: "no-referrer", ...init }),
   );
@@ -206,7 +209,8 @@ async function call(path: string, init: RequestInit): Promise<Response> {
   throw await refusal(response);
 }
 
-function json<T>(response: Response): Promise<T> {
+/** Reads an answer. */
+export function json<T>(response: Response): Promise<T> {
   return reached(response.json() as Promise<T>);
 }
 

@@ -85,6 +85,7 @@ export class Dashboard {
   close(): void {
     this.#pending.abort();
     clearTimeout(this.#settling);
+    this.#grid.close();
   }
 
   #changed(): void {

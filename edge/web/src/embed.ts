@@ -10,7 +10,7 @@ import { Dashboard } from "./dashboard";
 import { region } from "./dom";
 import { Host } from "./embed/host";
 import { watchHeight } from "./embed/height";
-import { Life } from "./embed/life";
+import { Life } from "./life";
 import { ancestorsFit, fits } from "./embed/origin";
 import { permitted } from "./embed/permitted";
 import { issuedAt, keepToken, takeToken } from "./embed/token";

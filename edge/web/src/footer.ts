@@ -25,13 +25,14 @@ export function freshness(executed: Executed): HTMLElement[] {
   return parts;
 }
 
-export function expiry(expiresAt: string | null): HTMLElement[] {
+/** How long it lasts; nothing when that has no end. */
+export function expiry(expiresAt: string | null, words = "This link works until"): HTMLElement[] {
   if (expiresAt === null) return [];
   return [
     h(
       "span",
       {},
-      "This link works until ",
+      `${words} `,
       h("time", { datetime: expiresAt }, calendar.format(new Date(expiresAt))),
     ),
   ];

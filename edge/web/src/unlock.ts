@@ -6,6 +6,7 @@
 
 import { ApiError, ShareApi, tokenFrom } from "./api";
 import { region } from "./dom";
+import { wait } from "./wait";
 
 const form = region("unlock") as HTMLFormElement;
 const button = form.querySelector("button") as HTMLButtonElement;
@@ -56,13 +57,6 @@ function refused(cause: unknown): void {
     default:
       return say(cause.message);
   }
-}
-
-function wait(seconds: number | null): string {
-  if (seconds === null) return "Try again later.";
-  if (seconds <= 90) return `Try again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
-  const minutes = Math.ceil(seconds / 60);
-  return minutes <= 90 ? `Try again in ${minutes} minutes.` : `Try again in ${Math.ceil(minutes / 60)} hours.`;
 }
 
 /** Emptied first, so that the same words twice are announced twice. */

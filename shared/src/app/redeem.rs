@@ -5,10 +5,12 @@ use super::port::{Host, Lease, NoRows, Told, Unreachable};
 use crate::call::{DataCall, OptionsFound};
 use crate::error::Why;
 use crate::model::access::{self, Pass};
+use crate::model::context::ContextView;
 use crate::model::dashboard::View;
 use crate::model::filter::Choice;
 use crate::model::lease::Standing;
 use crate::model::policy::{self, ChoiceSource, OptionSource, Parameters, Rules};
+use crate::model::portal;
 use crate::model::token::RecordKey;
 use crate::replica::{self, Live, Record, Unreadable};
 use crate::time::Millis;
@@ -97,13 +99,25 @@ impl Opened {
         Ok((live, view))
     }
 
+    /// The share context that the record is of, for whoever is in it by this membership.
+    ///
+    /// # Errors
+    /// [`Error::Dead`].
+    pub fn context(
+        &self,
+        session: &portal::Session,
+        membership: &portal::Membership,
+    ) -> Result<(portal::Admitted, &ContextView)> {
+        portal::admit(&self.loaded.record, session, membership).map_err(Error::Dead)
+    }
+
     /// The rules under which this visitor asks.
     ///
     /// # Errors
     /// [`Error::Policy`] when an embed's token does not fit the dashboard.
     fn rules<'a>(&self, live: &'a Live, view: &View) -> Result<Cow<'a, Rules>> {
         match &self.pass {
-            Pass::Link(_) => Ok(Cow::Borrowed(&live.rules)),
+            Pass::Link(_) | Pass::Portal(..) => Ok(Cow::Borrowed(&live.rules)),
             Pass::Embed(embed, _) => embed.terms.fitting_rules(&view.filters).map(Cow::Owned),
         }
     }
@@ -114,7 +128,7 @@ impl Opened {
     /// [`Error::Policy`].
     fn parameters(&self, live: &Live, view: &View, asked: &Map<String, Value>) -> Result<Parameters> {
         match &self.pass {
-            Pass::Link(_) => policy::apply(&view.filters, &live.rules, asked),
+            Pass::Link(_) | Pass::Portal(..) => policy::apply(&view.filters, &live.rules, asked),
             Pass::Embed(embed, _) => embed.terms.apply(&view.filters, asked),
         }
     }
@@ -128,8 +142,12 @@ impl Opened {
             filter_slug: None,
             search: None,
             embed_token: match &self.pass {
-                Pass::Link(_) => None,
+                Pass::Link(_) | Pass::Portal(..) => None,
                 Pass::Embed(_, token) => Some(token.clone()),
+            },
+            portal_token: match &self.pass {
+                Pass::Link(_) | Pass::Embed(..) => None,
+                Pass::Portal(_, token) => Some(token.clone()),
             },
         }
     }
@@ -226,8 +244,9 @@ async fn open_for(host: &impl Host, memory: &Memory, key: &RecordKey, reading: R
     }
 }
 
-/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for, and an embed, of which single
-/// tokens die, is served under a lease alone.
+/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for, but for tiles; an embed, of
+/// which single tokens die, a context, of which single members are removed, and what is for its members are served under a lease
+/// alone.
 fn remembered(
     memory: &Memory,
     key: &RecordKey,
@@ -235,12 +254,12 @@ fn remembered(
     now: Millis,
 ) -> Option<(Rc<Loaded>, Standing)> {
     let (loaded, standing) = memory.record(key, now)?;
-    let is_embed = loaded.record.live.as_ref().is_some_and(|live| live.embed.is_some());
+    let needs_lease = loaded.record.live.as_ref().is_some_and(Live::needs_lease);
     let is_strict = loaded.record.is_strict();
     let leased = !is_strict || (reading == Reading::Ticketed && loaded.record.is_ticketed());
     let standing = match standing {
         _ if !leased => Standing::Over,
-        Standing::Grace if is_embed || is_strict => Standing::Over,
+        Standing::Grace if needs_lease || is_strict => Standing::Over,
         standing => standing,
     };
     Some((loaded, standing))

@@ -4,4 +4,5 @@
 pub mod embed;
 pub mod error;
 pub mod manage;
+pub mod portal;
 pub mod public;

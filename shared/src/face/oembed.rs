@@ -193,7 +193,7 @@ mod tests {
                 "provider_name": "Postern", "provider_url": ORIGIN, "cache_age": 300})
         );
         live.share.frame_origins = vec![Origin::parse("https://a.com").unwrap()];
-        let TargetView::Dashboard(view) = &mut live.target else { panic!("a dashboard") };
+        let TargetView::Dashboard(view) = &mut live.target else { panic!("no dashboard") };
         view.title = "\"><script>".into();
         let rich = read(&live);
         assert_eq!(

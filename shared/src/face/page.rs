@@ -39,6 +39,10 @@ struct UnlockPage {
 struct EmbedPage;
 
 #[derive(Template)]
+#[template(path = "portal.html")]
+struct PortalPage;
+
+#[derive(Template)]
 #[template(path = "not_found.html")]
 struct NotFoundPage;
 
@@ -52,6 +56,8 @@ pub fn share(live: &Live, url: &str) -> Answer {
         TargetView::Dashboard(view) => dashboard(live, view, url),
         TargetView::Item(item) => map(live, &item.name, std::slice::from_ref(item)),
         TargetView::Collection(collection) => map(live, &collection.name, &collection.items),
+        // The access decision lets nobody come here by a link.
+        TargetView::Context(_) => not_found(),
     }
 }
 
@@ -88,9 +94,24 @@ pub fn unlock(need: Need) -> Answer {
     page(200, &UnlockPage { password: need == Need::Password })
 }
 
+/// Where people sign in at the portal of a company, on the edge's host.
+pub fn portal_path(company_slug: &str) -> String {
+    format!("/portal/{company_slug}")
+}
+
+/// Sends whoever opened the link of a share that is for invited people to where they sign in.
+pub fn to_portal(company_slug: &str) -> Answer {
+    page(303, &NotFoundPage).with("location", portal_path(company_slug))
+}
+
 /// The page for frames. It holds no data: its script asks for what its token opens.
 pub fn embed() -> Answer {
     page(200, &EmbedPage)
+}
+
+/// Where invited people sign in. It holds no data and names no company: its script asks for what they may see.
+pub fn portal() -> Answer {
+    page(200, &PortalPage)
 }
 
 /// What stands at a link that opens nothing, and at every path that is no page.
@@ -131,7 +152,7 @@ mod tests {
     #[test]
     fn titles_are_escaped() {
         let mut live = live_record(1).live.unwrap();
-        let TargetView::Dashboard(view) = &mut live.target else { panic!("a dashboard") };
+        let TargetView::Dashboard(view) = &mut live.target else { panic!("no dashboard") };
         view.title = "</title><script>alert(1)</script>".into();
         view.description = Some("\"><img src=x onerror=alert(1)>".into());
         live.organization.name = "<b>&'".into();
@@ -147,6 +168,7 @@ mod tests {
         for answer in forms.into_iter().chain([
             share(&live_record(1).live.unwrap(), URL),
             embed(),
+            portal(),
             not_found(),
             unavailable(),
         ]) {

@@ -6,8 +6,9 @@
 use super::embed::Embed;
 use super::embed::token::EmbedToken;
 use super::grant::Grant;
+use super::portal::{Admitted, PortalToken};
 use crate::error::Why;
-use crate::replica::{Live, Record};
+use crate::replica::{Live, Record, TargetView};
 use crate::time::Millis;
 use crate::{Error, Result};
 use std::rc::Rc;
@@ -19,13 +20,15 @@ pub enum Pass {
     Link(Option<Grant>),
     /// An embed token, rightly signed: what it says, and itself.
     Embed(Rc<Embed>, EmbedToken),
+    /// Membership of a context, and the access token that says so.
+    Portal(Admitted, PortalToken),
 }
 
 /// Decides whether a record opens at `now`, by the edge's clock only, for a visitor with this pass. `spent` says that
 /// the token was opened as often as it may be: it goes on for those who hold a grant, and is dead to others.
 ///
 /// # Errors
-/// [`Error::Dead`], or [`Error::AuthRequired`] saying what the visitor must do.
+/// [`Error::Dead`]; [`Error::AuthRequired`] or [`Error::SignIn`] saying what the visitor must do.
 pub fn decide<'r>(record: &'r Record, pass: &Pass, spent: bool, now: Millis) -> Result<&'r Live> {
     let live = alive(record, now).map_err(Error::Dead)?;
     let grant = match (pass, &live.embed) {
@@ -35,8 +38,20 @@ pub fn decide<'r>(record: &'r Record, pass: &Pass, spent: bool, now: Millis) -> 
             let own = (live.organization.id, view.id, live.share.generation);
             return embed.in_force(own, terms, now).map(|()| live).map_err(Error::Dead);
         }
-        (Pass::Link(_), Some(_)) | (Pass::Embed(..), None) => return Err(Error::Dead(Why::OtherTarget)),
+        (Pass::Portal(admitted, _), None) => {
+            let opens = live.context.is_some_and(|context| admitted.opens(live.organization.id, context));
+            return if opens { Ok(live) } else { Err(Error::Dead(Why::OtherTarget)) };
+        }
+        (Pass::Link(_) | Pass::Portal(..), Some(_)) | (Pass::Embed(..), None) => {
+            return Err(Error::Dead(Why::OtherTarget));
+        }
     };
+    if matches!(live.target, TargetView::Context(_)) {
+        return Err(Error::Dead(Why::OtherTarget));
+    }
+    if live.context.is_some() {
+        return Err(Error::SignIn { company_slug: live.organization.slug.clone() });
+    }
     let own = |grant: &&Grant| grant.share == live.share.id && grant.generation == live.share.generation;
     match live.protection.admits(grant.filter(own)) {
         Ok(()) => Ok(live),

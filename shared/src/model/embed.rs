@@ -195,6 +195,19 @@ pub fn next_number(before: u64, now: Millis) -> u64 {
 /// # Errors
 /// [`crate::Error::Conflict`] when there are [`MAX_REVOKED`] already.
 pub fn revoke_token(revoked: &mut Vec<RevokedToken>, jti: &str, now: Millis) -> crate::Result<bool> {
+    end_token(revoked, jti, MAX_LIFE, now)
+}
+
+/// As [`revoke_token`], for tokens that live so long.
+///
+/// # Errors
+/// As [`revoke_token`].
+pub fn end_token(
+    revoked: &mut Vec<RevokedToken>,
+    jti: &str,
+    life: Duration,
+    now: Millis,
+) -> crate::Result<bool> {
     revoked.retain(|token| now < token.until);
     if revoked.iter().any(|token| token.jti == jti) {
         return Ok(false);
@@ -204,7 +217,7 @@ pub fn revoke_token(revoked: &mut Vec<RevokedToken>, jti: &str, now: Millis) -> 
         return Err(crate::Error::Conflict(reason.to_owned()));
     }
     // The edge's clock may be ahead of ours, by as much as the clocks of signed calls may differ.
-    revoked.push(RevokedToken { jti: jti.to_owned(), until: now.plus(MAX_LIFE + WINDOW) });
+    revoked.push(RevokedToken { jti: jti.to_owned(), until: now.plus(life + WINDOW) });
     Ok(true)
 }
 

@@ -88,6 +88,10 @@ pub enum Purpose {
     Ticket,
     /// Digests by which an isolate knows that it has seen a right password before.
     Proof,
+    /// Access tokens of the portal.
+    Portal,
+    /// One-time codes.
+    Code,
 }
 
 impl Purpose {
@@ -106,6 +110,8 @@ impl Purpose {
             Self::Embed => "postern/v1/embed",
             Self::Ticket => "postern/v1/ticket",
             Self::Proof => "postern/v1/proof",
+            Self::Portal => "postern/v1/portal",
+            Self::Code => "postern/v1/code",
         }
     }
 }
@@ -193,6 +199,10 @@ pub struct Keys {
     pub ticket: Key,
     /// See [`Purpose::Proof`].
     pub proof: Key,
+    /// See [`Purpose::Portal`].
+    pub portal: Key,
+    /// See [`Purpose::Code`].
+    pub code: Key,
 }
 
 /// The key by which an organization's embed tokens are signed: a text, used as it is. Its owner may hold it too, so that it makes
@@ -233,6 +243,8 @@ impl Keys {
             embed: key(Purpose::Embed),
             ticket: key(Purpose::Ticket),
             proof: key(Purpose::Proof),
+            portal: key(Purpose::Portal),
+            code: key(Purpose::Code),
         }
     }
 

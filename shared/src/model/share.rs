@@ -1,12 +1,14 @@
 //! A share: what is opened, for whom, until when; and how it changes. One model for every dialect
 //! (DESIGN.md, "One share, five dialects").
 
+use super::address::Address;
 use super::embed::{self, RevokedToken};
 use super::filter::Filter;
 use super::limits::Limits;
 use super::origin::Origin;
 use super::password::Hashed;
 use super::policy::{DefaultMode, Policy, Rules};
+use super::portal;
 use super::protection::Protection;
 use crate::time::Millis;
 use crate::{Error, Result};
@@ -27,6 +29,8 @@ pub enum ShareType {
     Link,
     /// A dashboard in frames of other sites, opened by tokens of [`super::embed`].
     Embed,
+    /// A share context, opened by access tokens of [`super::portal`]. Its owners know it as the context that it is.
+    Portal,
 }
 
 /// Kinds of what shares open.
@@ -133,6 +137,10 @@ pub struct Share {
     pub closed: bool,
     /// What visitors must do first.
     pub protection: Protection,
+    /// Only members of this context may open it; everybody who has the link when absent (row 1.21).
+    pub context: Option<Uuid>,
+    /// Who is told when it is opened for the first time.
+    pub notify: Option<Address>,
     /// Dead before this instant.
     pub not_before: Option<Millis>,
     /// Dead from this instant on.
@@ -145,7 +153,8 @@ pub struct Share {
     pub revoked_at: Option<Millis>,
     /// Sites that may frame the page of a link that nothing protects.
     pub frame_origins: Vec<Origin>,
-    /// Of an embed: tokens of its generation that were taken back alone.
+    /// Of an embed: tokens of its generation that were taken back alone. Of a context: members and sessions, by id, whose access ended
+    /// before their access tokens do.
     pub revoked_tokens: Vec<RevokedToken>,
 }
 
@@ -184,7 +193,7 @@ impl Share {
         self.must_be_live()?;
         self.generation = match self.share_type {
             ShareType::Link => self.generation + 1,
-            ShareType::Embed => embed::next_number(self.generation, now),
+            ShareType::Embed | ShareType::Portal => embed::next_number(self.generation, now),
         };
         self.revision += 1;
         self.nonce = nonce;
@@ -205,6 +214,18 @@ impl Share {
         }
         self.revision += 1;
         Ok(true)
+    }
+
+    /// Of a context: ends the access of a member or a session, whose access tokens may live on for a while.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the context is deleted, or when so many ended lately that it must be rotated: that ends all access
+    /// tokens, and whoever may have a new one gets it.
+    pub fn end_access(&mut self, whose: Uuid, now: Millis) -> Result<()> {
+        self.must_be_live()?;
+        embed::end_token(&mut self.revoked_tokens, &whose.to_string(), portal::ACCESS_LIFE, now)?;
+        self.revision += 1;
+        Ok(())
     }
 
     /// Takes the share back. `false` when it was revoked before: nothing changes.
@@ -243,6 +264,7 @@ impl Share {
             amended.name = name;
         }
         if let Some(frame_origins) = change.frame_origins {
+            self.must_be_public("/allowed_origins", !frame_origins.is_empty())?;
             amended.frame_origins = frame_origins;
         }
         if let Some(not_before) = change.not_before {
@@ -257,6 +279,7 @@ impl Share {
             check_order(amended.not_before, amended.expires_at)?;
         }
         if let Some(max_access_count) = change.max_access_count {
+            self.must_be_public("/max_access_count", max_access_count.is_some())?;
             check_max_access_count(max_access_count)?;
             limits.check_max_access_count(max_access_count)?;
             amended.protection.max_access_count = max_access_count;
@@ -272,7 +295,8 @@ impl Share {
     /// [`Error::Conflict`] when the share is revoked, or when the organization demands a password.
     pub fn set_password(&mut self, password: Option<Hashed>, limits: &Limits) -> Result<()> {
         self.must_be_live_link()?;
-        limits.check_password(password.is_some())?;
+        self.must_be_public("/password", password.is_some())?;
+        limits.check_password(password.is_some() || self.context.is_some())?;
         self.protection.password = password;
         self.protection.version += 1;
         self.protection.resets += 1;
@@ -291,12 +315,18 @@ impl Share {
         Ok(())
     }
 
+    /// Members prove who they are: a share of a context takes none of what is for links that anybody may have.
+    fn must_be_public(&self, pointer: &str, wanted: bool) -> Result<()> {
+        check_public(self.context, pointer, wanted)
+    }
+
     /// What viewers of an embed may do, and until when, is said by its tokens.
     fn must_be_live_link(&self) -> Result<()> {
         self.must_be_live()?;
         match self.share_type {
             ShareType::Link => Ok(()),
             ShareType::Embed => Err(Error::Conflict("an embed takes its terms from its tokens".to_owned())),
+            ShareType::Portal => Err(Error::Conflict("a context has members instead".to_owned())),
         }
     }
 
@@ -318,6 +348,17 @@ pub fn check_name(name: &str) -> Result<()> {
         return Err(Error::invalid("/name", "must have 1 to 200 characters and no control characters"));
     }
     Ok(())
+}
+
+/// A share of a context has neither password nor count, and no site frames it.
+///
+/// # Errors
+/// [`Error::Invalid`] at `pointer`.
+pub fn check_public(context: Option<Uuid>, pointer: &str, wanted: bool) -> Result<()> {
+    match context {
+        Some(_) if wanted => Err(Error::invalid(pointer, "is only for shares without share_context_id")),
+        _ => Ok(()),
+    }
 }
 
 /// Rules fit the filters that they are about.
@@ -387,6 +428,8 @@ mod tests {
             rules: Rules::default(),
             closed: false,
             protection: Protection::default(),
+            context: None,
+            notify: None,
             not_before: None,
             expires_at: None,
             created_at: Millis(0),

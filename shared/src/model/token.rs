@@ -3,6 +3,7 @@
 //! generation, so no store holds one; the tag lets the edge refuse a guess with no I/O.
 
 use super::key::{KeyRing, Keys};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
@@ -50,8 +51,23 @@ impl fmt::Debug for Token {
 }
 
 /// Name of a token's record: 32 hex digits. Tells nothing about the token.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct RecordKey(String);
+
+impl From<RecordKey> for String {
+    fn from(key: RecordKey) -> Self {
+        key.0
+    }
+}
+
+impl TryFrom<String> for RecordKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("is no record key")
+    }
+}
 
 impl RecordKey {
     /// Reads a name from a store or a signed message.
@@ -62,8 +78,17 @@ impl RecordKey {
     /// The record of a dashboard's embed in one generation. Not keyed: there is no secret to hide, and tokens of either root key
     /// name the same record.
     pub fn of_embed(dashboard: Uuid, generation: u64) -> Self {
-        let digest = Sha256::new_with_prefix(b"postern/v1/embed-record")
-            .chain_update(dashboard.as_bytes())
+        Self::of(b"postern/v1/embed-record", dashboard, generation)
+    }
+
+    /// The record of a share context in one generation; not keyed either.
+    pub fn of_context(context: Uuid, generation: u64) -> Self {
+        Self::of(b"postern/v1/context-record", context, generation)
+    }
+
+    fn of(purpose: &[u8], id: Uuid, generation: u64) -> Self {
+        let digest = Sha256::new_with_prefix(purpose)
+            .chain_update(id.as_bytes())
             .chain_update(generation.to_be_bytes())
             .finalize();
         let (key, _) = digest.split_at(SECRET_BYTES);
@@ -125,6 +150,7 @@ mod tests {
         assert_eq!(key.as_str().len(), 32);
         assert_ne!(key, RecordKey::of_embed(Uuid::from_u128(7), 2));
         assert_ne!(key, RecordKey::of_embed(Uuid::from_u128(8), 1));
+        assert_ne!(key, RecordKey::of_context(Uuid::from_u128(7), 1));
     }
 
     #[test]

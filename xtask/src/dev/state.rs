@@ -76,6 +76,11 @@ impl State {
         self.folder.join("edge")
     }
 
+    /// Mails of the portal, while no mail server is set.
+    pub(crate) fn mail(&self) -> PathBuf {
+        self.folder.join("mail")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.folder.join("logs")
     }
@@ -128,6 +133,9 @@ impl State {
             "share_id": demo.share_id,
             "share_token": demo.share_token,
             "share_url": demo.share_url(&services.edge_url),
+            "share_context_id": demo.share_context_id,
+            "member": demo.member,
+            "portal_url": demo.portal_url(&services.edge_url),
         });
         let unfinished = self.folder.join("dev.json.unfinished");
         secrets::write(&unfinished, &format!("{description:#}\n"))?;

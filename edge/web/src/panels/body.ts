@@ -8,4 +8,6 @@ export interface Body {
   hasContent(result: PanelResult): boolean;
   /** Shows a result in place of the earlier one. */
   show(result: PanelResult): void;
+  /** Lets go of what outlives its element; only charts have any. */
+  close?(): void;
 }

@@ -81,6 +81,10 @@ export class Card {
     if (!this.#result) this.element.setAttribute("data-panel-state", "waiting");
   }
 
+  close(): void {
+    this.#body.close?.();
+  }
+
   #render(): void {
     const result = this.#result;
     if (!result) return;

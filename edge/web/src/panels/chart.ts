@@ -66,6 +66,7 @@ class ChartBody implements Body {
   readonly #legend = h("div", { class: "chart-legend" });
   /** Places of the series a reader has hidden; kept when the figures change. */
   readonly #hidden = new Set<string>();
+  readonly #unwatch: () => void;
   #chart: Chart | null = null;
   #result: PanelResult | null = null;
 
@@ -78,11 +79,20 @@ class ChartBody implements Body {
       this.#legend,
       h("div", { class: "canvas-box" }, this.#canvas),
     );
-    onThemeChange(() => {
-      this.#chart?.destroy();
-      this.#chart = null;
+    this.#unwatch = onThemeChange(() => {
+      this.#destroy();
       this.#render();
     });
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.#destroy();
+  }
+
+  #destroy(): void {
+    this.#chart?.destroy();
+    this.#chart = null;
   }
 
   hasContent(result: PanelResult): boolean {

@@ -23,4 +23,8 @@ export class Grid {
   abandon(): void {
     for (const card of this.#cards.values()) card.abandon();
   }
+  /** Lets go of charts. */
+  close(): void {
+    for (const card of this.#cards.values()) card.close();
+  }
 }

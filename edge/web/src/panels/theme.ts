@@ -35,10 +35,16 @@ export function seriesColour(colours: Theme, index: number): string {
   return colours.series[index % colours.series.length] ?? colours.text;
 }
 
-/** Calls back whenever light and dark may have been switched. */
-export function onThemeChange(callback: () => void): void {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
-  new MutationObserver(callback).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+/** Calls back whenever light and dark may have been switched; answers what ends that. */
+export function onThemeChange(callback: () => void): () => void {
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const observer = new MutationObserver(callback);
+  scheme.addEventListener("change", callback);
+  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  return () => {
+    scheme.removeEventListener("change", callback);
+    observer.disconnect();
+  };
 }
 
 export function prefersStillness(): boolean {

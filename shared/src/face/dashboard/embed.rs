@@ -115,7 +115,7 @@ mod tests {
     fn shown(granted: Granted) -> Value {
         let mut live = live_record(1).live.unwrap();
         live.share.share_type = crate::model::share::ShareType::Embed;
-        let TargetView::Dashboard(view) = &live.target else { panic!("a dashboard") };
+        let TargetView::Dashboard(view) = &live.target else { panic!("no dashboard") };
         let origin = Origin::parse("https://a.com").unwrap();
         let embed = Embed { terms: granted, ..embed() };
         serde_json::from_slice(&info(&live, view, &embed, &[&origin]).unwrap().body).unwrap()

@@ -1,6 +1,6 @@
 //! The dialect's one table from [`Error`] to status, code and words. API.md 1.30-1.35, X10.
 
-use crate::face::Answer;
+use crate::face::{Answer, page};
 use crate::model::protection::Need;
 use crate::{Error, error::Flaw};
 use serde::Serialize;
@@ -23,6 +23,14 @@ pub struct ErrorOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub requires: Option<&'static str>,
+    /// Whose portal a link is for whose share is only for invited people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub company_slug: Option<&'a str>,
+    /// Where they sign in, relative to this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub auth_url: Option<String>,
     /// The parameter that broke a rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
@@ -48,8 +56,9 @@ pub struct FlawOut<'a> {
 /// Status and code of an error. A new kind of error stops the build here.
 pub const fn classify(error: &Error) -> (u16, &'static str) {
     match error {
-        Error::Dead(_) => (401, "TOKEN_INVALID"),
-        Error::AuthRequired(_) => (401, "AUTH_REQUIRED"),
+        Error::Dead(_) | Error::SignInFailed => (401, "TOKEN_INVALID"),
+        Error::AuthRequired(_) | Error::SignIn { .. } => (401, "AUTH_REQUIRED"),
+        Error::InvalidContext => (400, "INVALID_CONTEXT_ID"),
         Error::WrongPassword => (401, "PASSWORD_INVALID"),
         Error::Unauthenticated => (401, "UNAUTHORIZED"),
         Error::Policy { .. } => (400, "SHARE_FILTER_POLICY_VIOLATION"),
@@ -79,6 +88,9 @@ fn words(error: &Error) -> Cow<'_, str> {
         Error::AuthRequired(Need::Opening) => {
             "This link opens only on purpose: each opening is counted.".into()
         }
+        Error::SignInFailed => "The code or token is not valid or has expired.".into(),
+        Error::SignIn { .. } => "This link is for invited people: sign in at the portal.".into(),
+        Error::InvalidContext => "context_id names no context that you are in.".into(),
         Error::WrongPassword => "That is not the password.".into(),
         Error::Unauthenticated => "Missing or invalid API key.".into(),
         Error::Policy { slug, message } if slug.is_empty() => format!("The request {message}.").into(),
@@ -119,11 +131,25 @@ pub fn render(error: &Error, request_id: &str) -> Answer {
         Error::AuthRequired(Need::Opening) => Some("opening"),
         _ => None,
     };
+    let company_slug = match error {
+        Error::SignIn { company_slug } => Some(company_slug.as_str()),
+        _ => None,
+    };
+    let auth_url = company_slug.map(page::portal_path);
     let errors =
         flaws.iter().map(|flaw| FlawOut { instance_path: &flaw.pointer, message: &flaw.message }).collect();
     let answer = Answer::json(
         status,
-        &ErrorOut { error: words(error), error_code, request_id, requires, filter_slug, errors },
+        &ErrorOut {
+            error: words(error),
+            error_code,
+            request_id,
+            requires,
+            company_slug,
+            auth_url,
+            filter_slug,
+            errors,
+        },
     );
     match error {
         Error::Throttled { retry_after } => answer.with("retry-after", seconds(*retry_after)),
@@ -170,6 +196,15 @@ mod tests {
             &Error::AuthRequired(Need::Password),
             401,
             r#"{"error":"This link needs a password.","error_code":"AUTH_REQUIRED","request_id":"req_1","requires":"password"}"#,
+        );
+    }
+
+    #[test]
+    fn a_link_for_invited_people_tells_whose_portal_and_nothing_else() {
+        check(
+            &Error::SignIn { company_slug: "acme".into() },
+            401,
+            r#"{"error":"This link is for invited people: sign in at the portal.","error_code":"AUTH_REQUIRED","request_id":"req_1","company_slug":"acme","auth_url":"/portal/acme"}"#,
         );
     }
 

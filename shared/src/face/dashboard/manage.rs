@@ -1,6 +1,7 @@
 //! What owners of dashboards and shares send and get. Rows 1.1, 1.b and the vendor's sibling endpoints.
 
 use crate::face::{MAX_BODY_BYTES, is_json};
+use crate::model::address::Address;
 use crate::model::dashboard::Definition;
 use crate::model::filter::Filter;
 use crate::model::limits::Limits;
@@ -8,7 +9,8 @@ use crate::model::origin::{self, Origin};
 use crate::model::password::Typed;
 use crate::model::policy::{DefaultMode, Policy, Rules};
 use crate::model::share::{
-    Amendment, Share, ShareType, check_expiry, check_max_access_count, check_name, check_order, check_rules,
+    Amendment, Share, ShareType, check_expiry, check_max_access_count, check_name, check_order, check_public,
+    check_rules,
 };
 use crate::model::usage::Usage;
 use crate::time::Millis;
@@ -19,12 +21,17 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 mod bulk;
+mod context;
 mod embed;
 mod filter;
 mod map;
 mod preview;
 
 pub use bulk::{BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES};
+pub use context::{
+    AccessOut, ContextDeletedOut, ContextIn, ContextOut, ContextPatchIn, MemberIn, MemberOut,
+    MemberRemovedOut, MembersAddedOut, MembersIn,
+};
 pub use embed::{
     EmbedDashboardOut, EmbedIn, EmbedKeyOut, EmbedKeysOut, EmbedOriginsIn, EmbedOriginsOut, EmbedOut,
     EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,
@@ -87,6 +94,12 @@ pub struct ShareIn {
     pub name: String,
     /// Only `link`: a dashboard is embedded by `POST /api/v1/embed/dashboards/{id}`.
     pub share_type: ShareType,
+    /// Only members of this context may open it, at the portal; everybody who has the link when absent or null (row 1.21).
+    #[serde(default)]
+    pub share_context_id: Option<Uuid>,
+    /// An address that is told when the share is opened for the first time. Absent or null for nobody.
+    #[serde(default)]
+    pub notify_email: Option<String>,
     /// RFC 3339; the link is dead before it. Absent or null for now.
     #[serde(default)]
     pub not_before: Option<String>,
@@ -119,6 +132,10 @@ pub struct NewShare {
     pub name: String,
     /// See [`ShareIn`].
     pub share_type: ShareType,
+    /// See [`ShareIn::share_context_id`].
+    pub context: Option<Uuid>,
+    /// See [`ShareIn::notify_email`].
+    pub notify: Option<Address>,
     /// See [`ShareIn`].
     pub not_before: Option<Millis>,
     /// See [`ShareIn`].
@@ -138,7 +155,7 @@ impl ShareIn {
     /// [`Error::Invalid`] naming the field, [`Error::Conflict`] when a password is missing that must be there.
     pub fn check(self, filters: &[Filter], limits: &Limits, now: Millis) -> Result<NewShare> {
         check_name(&self.name)?;
-        if self.share_type == ShareType::Embed {
+        if self.share_type != ShareType::Link {
             return Err(Error::invalid(
                 "/share_type",
                 "must be link: POST /api/v1/embed/dashboards/{id} embeds a dashboard",
@@ -151,13 +168,35 @@ impl ShareIn {
         check_order(not_before, expires_at)?;
         check_max_access_count(self.max_access_count)?;
         let max_access_count = limits.count(self.max_access_count)?;
-        limits.check_password(self.password.is_some())?;
+        let context = self.share_context_id;
+        check_public(context, "/password", self.password.is_some())?;
+        check_public(context, "/max_access_count", self.max_access_count.is_some())?;
+        check_public(context, "/allowed_origins", !self.allowed_origins.is_empty())?;
+        // What an organization demands of links that anybody may have, members of a context do by signing in.
+        limits.check_password(self.password.is_some() || context.is_some())?;
+        let max_access_count = max_access_count.filter(|_| context.is_none());
         let frame_origins = frame_origins(&self.allowed_origins)?;
+        let notify = self.notify_email.as_deref().map(notify_address).transpose()?;
         let rules = Rules { default_mode: self.default_mode, policies: self.share_filter_policies };
         check_rules(&rules, filters)?;
         let Self { name, share_type, .. } = self;
-        Ok(NewShare { name, share_type, not_before, expires_at, max_access_count, frame_origins, rules })
+        Ok(NewShare {
+            name,
+            share_type,
+            context,
+            notify,
+            not_before,
+            expires_at,
+            max_access_count,
+            frame_origins,
+            rules,
+        })
     }
+}
+
+fn notify_address(text: &str) -> Result<Address> {
+    let message = "must be an e-mail address of ASCII letters, such as name@example.com";
+    Address::parse(text).ok_or_else(|| Error::invalid("/notify_email", message))
 }
 
 /// Body of `PUT /api/v1/dashboard-shares/:id/password`.
@@ -259,6 +298,10 @@ pub struct ShareOut {
     pub name: String,
     /// A link, or an embed, which has no token and page of its own.
     pub share_type: ShareType,
+    /// The context whose members alone may open it; null for everybody who has the link.
+    pub share_context_id: Option<Uuid>,
+    /// Who is told when the share is opened for the first time, or null.
+    pub notify_email: Option<String>,
     /// Does its link open it?
     pub status: ShareStatus,
     /// Null when the share is revoked, and for an embed.
@@ -320,6 +363,8 @@ impl ShareOut {
             dashboard_id: share.target.id,
             name: share.name.clone(),
             share_type: share.share_type,
+            share_context_id: share.context,
+            notify_email: share.notify.as_ref().map(|address| address.as_str().to_owned()),
             status: ShareStatus::of(share, usage, now),
             token,
             url,

@@ -111,7 +111,7 @@ pub fn resolve(live: &Live, view: &View) -> Answer {
                 id: live.share.id,
                 name: &live.share.name,
                 share_type: live.share.share_type,
-                requires_auth: live.protection.need().is_some(),
+                requires_auth: live.protection.need().is_some() || live.context.is_some(),
                 expires_at: live.share.expires_at.map(Millis::to_rfc3339),
                 permissions: ["view"],
             },
@@ -180,7 +180,11 @@ pub fn parse_execute(content_type: Option<&str>, body: &[u8]) -> Result<Map<Stri
     if !is_json(content_type) {
         return Err(Error::UnsupportedMediaType);
     }
-    let mut body = json::parse_object(body)?;
+    parameters(json::parse_object(body)?)
+}
+
+/// What is left of the body of an execute: nothing but its parameters.
+pub(super) fn parameters(mut body: Map<String, Value>) -> Result<Map<String, Value>> {
     let parameters = body.remove("parameters");
     if let Some(unknown) = body.keys().next() {
         return Err(Error::invalid(format!("/{}", pointer_token(unknown)), "is not a documented field"));
@@ -318,7 +322,7 @@ mod tests {
     fn resolved(change: impl FnOnce(&mut Live)) -> Value {
         let mut live = live_record(1).live.unwrap();
         change(&mut live);
-        let TargetView::Dashboard(view) = &live.target else { panic!("a dashboard") };
+        let TargetView::Dashboard(view) = &live.target else { panic!("no dashboard") };
         serde_json::from_slice(&resolve(&live, view).body).unwrap()
     }
 

@@ -1,0 +1,664 @@
+//! Share contexts, their members, codes and sessions, on both databases.
+
+use super::world::{Answered, ROOT, World};
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+use shared::call::{ACCESS_PATH, CLIENT_HEADER, EXECUTE_PATH, vouch};
+use shared::model::key::KeyRing;
+use shared::model::portal::{self, Session};
+use shared::model::token::RecordKey;
+use shared::replica::{Record, TargetView};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use uuid::Uuid;
+
+const CONTEXTS: &str = "/api/v1/share-contexts";
+const EMAIL: &str = "customer@company.com";
+
+fn ring() -> KeyRing {
+    KeyRing::parse(ROOT, None).unwrap()
+}
+
+async fn context(world: &World, name: &str) -> String {
+    world.post(CONTEXTS, json!({"name": name, "description": "External customers"})).await.ok(201).id()
+}
+
+async fn add(world: &World, context: &str, email: &str) -> String {
+    let body = json!({"member_type": "external_email", "email": email});
+    world.post(&format!("{CONTEXTS}/{context}/members"), body).await.ok(201).id()
+}
+
+async fn bind(world: &World, dashboard: &str, context: &str) -> Value {
+    let body = json!({"name": "Customer portal", "share_type": "link", "share_context_id": context});
+    world.post(&format!("/api/v1/dashboards/{dashboard}/shares"), body).await.ok(201).body
+}
+
+/// A call of somebody without a key, through the edge, from a network of their own.
+async fn from(world: &World, network: u32, path: &str, body: &Value) -> Answered {
+    let path = format!("/api/v1/share-auth/{path}");
+    let client = Ipv4Addr::from_bits(0x0a00_0000 + network).into();
+    let vouched = vouch(&ring().current.origin, "POST", &path, client, world.app.service.clock.now());
+    world.raw(Method::POST, &path, Some(body.to_string()), &[(CLIENT_HEADER, &vouched)]).await
+}
+
+async fn ask(world: &World, network: u32, email: &str) {
+    let answer = from(world, network, "request", &json!({"company_slug": "acme", "email": email})).await;
+    assert_eq!((answer.status.as_u16(), &answer.body), (202, &json!({"status": "sent"})), "{answer:?}");
+    crate::mail::round(&world.app.service).await.unwrap();
+}
+
+async fn verify(world: &World, network: u32, email: &str, code: &str) -> Answered {
+    let body = json!({"company_slug": "acme", "email": email, "code": code});
+    from(world, network, "verify", &body).await
+}
+
+/// The mails so far, oldest first: to whom, and the text.
+async fn mails(world: &World) -> Vec<(String, String)> {
+    // The loop may have claimed what this round did not send.
+    while !world.mail_is_done().await {
+        tokio::task::yield_now().await;
+    }
+    let folder = world.config.mail_dir.as_ref().unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+        .map(|path| (std::fs::metadata(&path).unwrap().modified().unwrap(), path))
+        .collect();
+    files.sort();
+    let read = |path: &std::path::Path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap().to_owned();
+        (to, text)
+    };
+    files.iter().map(|(_, path)| read(path)).collect()
+}
+
+fn code_in(mail: &str) -> String {
+    let is_code = |word: &&str| {
+        word.len() == 9
+            && word
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if at == 4 { byte == b'-' } else { byte.is_ascii_digit() })
+    };
+    mail.split_whitespace().find(is_code).unwrap().to_owned()
+}
+
+async fn last_code(world: &World) -> String {
+    code_in(&mails(world).await.last().unwrap().1)
+}
+
+/// Signs in, and gives the answer.
+async fn sign_in(world: &World, network: u32, email: &str) -> Value {
+    ask(world, network, email).await;
+    let code = last_code(world).await;
+    verify(world, network, email, &code).await.ok(200).body
+}
+
+fn said(world: &World, tokens: &Value) -> Session {
+    let token = tokens["access_token"].as_str().unwrap();
+    portal::verify(&ring(), token, world.app.service.clock.now(), Duration::ZERO).unwrap()
+}
+
+fn record(world: &World, context: &str, generation: u64) -> Record {
+    let key = RecordKey::of_context(Uuid::parse_str(context).unwrap(), generation);
+    world.edge.records()[key.as_str()].clone()
+}
+
+/// Does the edge let the holder of these tokens into a context?
+fn is_in(world: &World, tokens: &Value, context: &str) -> bool {
+    let session = said(world, tokens);
+    let membership = session.membership(Uuid::parse_str(context).unwrap()).unwrap();
+    portal::admit(&record(world, context, membership.generation), &session, membership).is_ok()
+}
+
+async fn rows(world: &World, share: &Value, token: Option<&str>) -> Answered {
+    let body = json!({"share_id": share["id"], "revision": share["revision"], "parameters": {},
+        "portal_token": token});
+    world.signed(EXECUTE_PATH, &body).await
+}
+
+#[tokio::test]
+async fn the_guides_story_from_a_context_to_rows() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let context = context(&world, "External customers").await;
+        add(&world, &context, EMAIL).await;
+        let share = bind(&world, &dashboard, &context).await;
+        assert_eq!(share["share_context_id"], context.as_str());
+        let tokens = sign_in(&world, 1, EMAIL).await;
+        assert_eq!(tokens["token_type"], "share_access");
+        assert_eq!((&tokens["expires_in"], &tokens["refresh_expires_in"]), (&json!(600), &json!(604_800)));
+        assert_eq!(tokens["contexts"], json!([{"id": context, "name": "External customers"}]));
+        assert!(is_in(&world, &tokens, &context));
+
+        let live = record(&world, &context, 1).live.unwrap();
+        let TargetView::Context(view) = live.target else { panic!("{live:?}") };
+        assert_eq!(view.dashboards.len(), 1);
+        assert_eq!(
+            (view.dashboards[0].slug.as_str(), view.dashboards[0].title.as_str()),
+            ("weather", "Weather")
+        );
+        let bound = world.edge.records()[view.dashboards[0].record.as_str()].clone();
+        assert_eq!(bound.schema, 4);
+        assert_eq!(bound.live.unwrap().context.unwrap().to_string(), context);
+
+        let token = tokens["access_token"].as_str().unwrap();
+        let executed = rows(&world, &share, Some(token)).await.ok(200).body;
+        assert_eq!(executed["panels"][0]["rows"], json!([[4]]));
+        assert_eq!(rows(&world, &share, None).await.status, 410);
+        assert_eq!(rows(&world, &share, Some("x")).await.status, 410);
+        let public = world.share_of(&dashboard).await;
+        assert_eq!(rows(&world, &public, Some(token)).await.status, 410);
+        let shown = world.get(&format!("{CONTEXTS}/{context}")).await.ok(200).body;
+        assert_eq!((&shown["member_count"], &shown["share_count"]), (&json!(1), &json!(1)));
+        assert_eq!(shown["effective"], "live");
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_gets_the_same_answer_and_only_members_get_mail() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        world.key("globex", &crate::auth::Scope::ALL).await;
+        for (network, email) in (1..).zip([
+            "stranger@company.com",
+            "customer+a@company.com",
+            "customer@mail.company.com",
+            "\u{441}ustomer@company.com",
+            "customer@company.com\r\nBcc: x@y.com",
+            "customer@company.com,x@y.com",
+            "\"customer\"@company.com",
+            "no address",
+        ]) {
+            ask(&world, network, email).await;
+        }
+        let other = json!({"company_slug": "globex", "email": EMAIL});
+        assert_eq!(from(&world, 20, "request", &other).await.status, 202);
+        let nobody = json!({"company_slug": "nobody", "email": EMAIL});
+        assert_eq!(from(&world, 20, "request", &nobody).await.status, 202);
+        crate::mail::round(&world.app.service).await.unwrap();
+        assert_eq!(mails(&world).await, []);
+        ask(&world, 9, " Customer@COMPANY.com ").await;
+        let mails = mails(&world).await;
+        assert_eq!(mails.len(), 1);
+        // To the address that was stored, whatever was typed.
+        assert_eq!(mails[0].0, EMAIL);
+        assert!(!mails[0].1.contains("Bcc"));
+        for bad in [json!({}), json!({"company_slug": "acme"}), json!({"company_slug": "acme", "email": 5})] {
+            from(&world, 30, "request", &bad).await.refused(422, "VALIDATION_ERROR");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sending_keeps_its_limits_exactly() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        let sent = async || mails(&world).await.len();
+        // Sixty-four at once from as many networks.
+        join_all((0..64).map(|network| ask(&world, 1_000 + network, EMAIL))).await;
+        assert_eq!(sent().await, 1);
+        world.pass(Duration::from_millis(29_999));
+        ask(&world, 1, EMAIL).await;
+        assert_eq!(sent().await, 1);
+        for expected in 2..=5 {
+            world.pass(Duration::from_secs(30));
+            ask(&world, 1, EMAIL).await;
+            assert_eq!(sent().await, expected);
+        }
+        world.pass(Duration::from_secs(60));
+        ask(&world, 2, EMAIL).await;
+        assert_eq!(sent().await, 5, "a sixth one within the hour");
+        world.pass(Duration::from_secs(3_600));
+        ask(&world, 1, EMAIL).await;
+        assert_eq!(sent().await, 6);
+    }
+}
+
+#[tokio::test]
+async fn a_network_asks_ten_times_a_minute() {
+    for world in World::all().await {
+        let body = json!({"company_slug": "acme", "email": EMAIL});
+        let answers = join_all((0..64).map(|_| from(&world, 1, "request", &body))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 202).count(), 10);
+        let refused = answers.iter().find(|answer| answer.status != 202).unwrap();
+        refused.refused(429, "RATE_LIMITED");
+        assert_eq!(refused.headers["retry-after"], "60");
+        assert_eq!(from(&world, 2, "request", &body).await.status, 202);
+        world.pass(Duration::from_mins(1));
+        assert_eq!(from(&world, 1, "request", &body).await.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn a_code_works_once_in_ten_minutes_and_five_tries() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        add(&world, &context, "other@company.com").await;
+        ask(&world, 1, EMAIL).await;
+        let code = last_code(&world).await;
+        let wrong = if code == "0000-0000" { "0000-0001" } else { "0000-0000" };
+        let refusals = [
+            verify(&world, 1, EMAIL, wrong).await,
+            verify(&world, 1, EMAIL, "x").await,
+            verify(&world, 1, "other@company.com", &code).await,
+            verify(&world, 1, "stranger@company.com", &code).await,
+            from(&world, 1, "verify", &json!({"company_slug": "nobody", "email": EMAIL, "code": code})).await,
+        ];
+        for refusal in &refusals {
+            refusal.refused(401, "TOKEN_INVALID");
+            assert_eq!(refusal.body["error"], refusals[0].body["error"]);
+        }
+        let plain = code.replace('-', "");
+        verify(&world, 1, "CUSTOMER@company.com", &plain).await.ok(200);
+        verify(&world, 1, EMAIL, &code).await.refused(401, "TOKEN_INVALID");
+
+        world.pass(Duration::from_secs(30));
+        ask(&world, 1, EMAIL).await;
+        let code = last_code(&world).await;
+        world.pass(Duration::from_secs(30));
+        ask(&world, 1, EMAIL).await;
+        verify(&world, 1, EMAIL, &code).await.refused(401, "TOKEN_INVALID");
+        let code = last_code(&world).await;
+        world.pass(Duration::from_mins(10));
+        verify(&world, 1, EMAIL, &code).await.refused(401, "TOKEN_INVALID");
+
+        ask(&world, 1, EMAIL).await;
+        let code = last_code(&world).await;
+        for _ in 0..5 {
+            verify(&world, 1, EMAIL, wrong).await.refused(401, "TOKEN_INVALID");
+        }
+        verify(&world, 1, EMAIL, &code).await.refused(401, "TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn of_sixty_four_right_codes_at_once_one_signs_in() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        ask(&world, 1, EMAIL).await;
+        let code = last_code(&world).await;
+        let answers = join_all((0..64).map(|network| verify(&world, network, EMAIL, &code))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+        assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 200 | 401)), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_code_among_a_thousand_wrong_ones_is_compared_among_the_first_five_or_not() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        ask(&world, 1, EMAIL).await;
+        let code = last_code(&world).await;
+        let number: u32 = code.replace('-', "").parse().unwrap();
+        let wrong = (1..=1_000).map(|step| format!("{:08}", (number + step) % 100_000_000));
+        let tries = wrong.enumerate().map(|(place, wrong)| {
+            let world = &world;
+            async move { verify(world, u32::try_from(place).unwrap(), EMAIL, &wrong).await.status }
+        });
+        assert!(join_all(tries).await.iter().all(|status| *status == 401 || *status == 503));
+        // Five were compared: the right one is not any more.
+        verify(&world, 5_000, EMAIL, &code).await.refused(401, "TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_member_is_out_and_nobody_else() {
+    for world in World::all().await {
+        let (one, two) = (context(&world, "One").await, context(&world, "Two").await);
+        let member = add(&world, &one, EMAIL).await;
+        add(&world, &two, EMAIL).await;
+        add(&world, &one, "other@company.com").await;
+        let dashboard = world.dashboard().await;
+        let share = bind(&world, &dashboard, &one).await;
+        let tokens = sign_in(&world, 1, EMAIL).await;
+        let others = sign_in(&world, 2, "other@company.com").await;
+        assert!(is_in(&world, &tokens, &one) && is_in(&world, &tokens, &two) && is_in(&world, &others, &one));
+        let path = format!("{CONTEXTS}/{one}/members/{member}");
+        let removed = world.delete(&path).await.ok(200).body;
+        assert_eq!(removed, json!({"removed": true, "id": member, "effective": "live"}));
+        assert!(
+            !is_in(&world, &tokens, &one) && is_in(&world, &tokens, &two) && is_in(&world, &others, &one)
+        );
+        let token = tokens["access_token"].as_str().unwrap();
+        assert_eq!(rows(&world, &share, Some(token)).await.status, 410);
+        rows(&world, &share, others["access_token"].as_str()).await.ok(200);
+        assert_eq!(world.delete(&path).await.ok(200).body["removed"], false);
+        // A new token says that they are in the other one alone.
+        let refreshed =
+            from(&world, 1, "refresh", &json!({"refresh_token": tokens["refresh_token"]})).await.ok(200).body;
+        assert_eq!(refreshed["contexts"], json!([{"id": two, "name": "Two"}]));
+        // Whoever comes back is let in again.
+        add(&world, &one, EMAIL).await;
+        let again = from(&world, 1, "refresh", &json!({"refresh_token": refreshed["refresh_token"]}))
+            .await
+            .ok(200)
+            .body;
+        assert!(is_in(&world, &again, &one));
+        assert!(!is_in(&world, &tokens, &one), "the old token stays dead");
+    }
+}
+
+#[tokio::test]
+async fn more_removals_than_a_record_names_end_all_tokens_and_no_session() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        let members: Vec<Value> = (0..1_000)
+            .map(|number| json!({"member_type": "external_email", "email": format!("m{number}@company.com")}))
+            .collect();
+        let path = format!("{CONTEXTS}/{context}/members");
+        let added = world.post(&format!("{path}/bulk"), json!({"members": members})).await.ok(200).body;
+        assert_eq!(added, json!({"added": 1_000, "unchanged": 0}));
+        let again = world.post(&format!("{path}/bulk"), json!({"members": members})).await.ok(200).body;
+        assert_eq!(again, json!({"added": 0, "unchanged": 1_000}));
+        let tokens = sign_in(&world, 1, EMAIL).await;
+        // As many as a record names are ended in the database, without a thousand calls.
+        let mut session = world.app.service.store.write().await.unwrap();
+        let organization = said(&world, &tokens).organization;
+        let id = Uuid::parse_str(&context).unwrap();
+        let mut opens = crate::store::context::lock(&mut session, organization, id).await.unwrap();
+        for _ in 0..1_000 {
+            opens.end_access(Uuid::now_v7(), world.app.service.clock.now()).unwrap();
+        }
+        crate::store::share::update(&mut session, &opens).await.unwrap();
+        session.commit().await.unwrap();
+        let first = world.get(&path).await.ok(200).body["records"][0]["id"].as_str().unwrap().to_owned();
+        world.delete(&format!("{path}/{first}")).await.ok(200);
+        assert!(!is_in(&world, &tokens, &context), "the record before is a tombstone");
+        let refreshed =
+            from(&world, 1, "refresh", &json!({"refresh_token": tokens["refresh_token"]})).await.ok(200).body;
+        assert!(is_in(&world, &refreshed, &context));
+    }
+}
+
+#[tokio::test]
+async fn a_domain_lets_in_whoever_has_an_address_there() {
+    for world in World::all().await {
+        let context = context(&world, "Company").await;
+        let path = format!("{CONTEXTS}/{context}/members");
+        let body = json!({"member_type": "email_domain", "domain": "Company.com"});
+        let member = world.post(&path, body.clone()).await.ok(201).body;
+        assert_eq!(
+            (&member["member_type"], &member["domain"]),
+            (&json!("email_domain"), &json!("company.com"))
+        );
+        assert_eq!(world.post(&path, body).await.ok(201).body["id"], member["id"]);
+        ask(&world, 1, "a@mail.company.com").await;
+        assert_eq!(mails(&world).await, []);
+        let tokens = sign_in(&world, 2, "anybody@company.com").await;
+        assert!(is_in(&world, &tokens, &context));
+        assert_eq!(mails(&world).await[0].0, "anybody@company.com");
+        world.delete(&format!("{path}/{}", member["id"].as_str().unwrap())).await.ok(200);
+        assert!(!is_in(&world, &tokens, &context));
+        from(&world, 2, "refresh", &json!({"refresh_token": tokens["refresh_token"]}))
+            .await
+            .refused(401, "TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_taken_once_and_a_copy_ends_the_session() {
+    for world in World::all().await {
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        let first = sign_in(&world, 1, EMAIL).await;
+        let refresh = async |tokens: &Value| {
+            from(&world, 1, "refresh", &json!({"refresh_token": tokens["refresh_token"]})).await
+        };
+        let second = refresh(&first).await.ok(200).body;
+        assert_ne!(first["refresh_token"], second["refresh_token"]);
+        // Two tabs that refresh at the same time both go on.
+        let third = refresh(&first).await.ok(200).body;
+        let fourth = refresh(&second).await.ok(200).body;
+        for nonsense in ["", "prt_", "x", &format!("prt_{}", "0".repeat(64))] {
+            refresh(&json!({"refresh_token": nonsense})).await.refused(401, "TOKEN_INVALID");
+        }
+        world.pass(Duration::from_mins(1));
+        assert!(is_in(&world, &fourth, &context));
+        refresh(&third).await.refused(401, "TOKEN_INVALID");
+        assert!(!is_in(&world, &fourth, &context), "somebody holds a copy: nobody goes on");
+        refresh(&fourth).await.refused(401, "TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn who_signs_out_is_out_at_once() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        let share = bind(&world, &dashboard, &context).await;
+        let tokens = sign_in(&world, 1, EMAIL).await;
+        world.pass(Duration::from_secs(30));
+        let elsewhere = sign_in(&world, 2, EMAIL).await;
+        let body = json!({"refresh_token": tokens["refresh_token"]});
+        from(&world, 1, "logout", &body).await.ok(204);
+        assert!(!is_in(&world, &tokens, &context));
+        assert!(is_in(&world, &elsewhere, &context), "another session of theirs goes on");
+        assert_eq!(rows(&world, &share, tokens["access_token"].as_str()).await.status, 410);
+        from(&world, 1, "refresh", &body).await.refused(401, "TOKEN_INVALID");
+        for again in [body, json!({}), json!({"refresh_token": "x"})] {
+            from(&world, 1, "logout", &again).await.ok(204);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_keeps_its_refresh_token_in_a_cookie() {
+    let world = World::new().await;
+    let context = context(&world, "Customers").await;
+    add(&world, &context, EMAIL).await;
+    ask(&world, 1, EMAIL).await;
+    let code = last_code(&world).await;
+    let body = json!({"company_slug": "acme", "email": EMAIL, "code": code, "keep": "cookie"});
+    let answer = from(&world, 1, "verify", &body).await.ok(200);
+    assert_eq!(answer.body["refresh_token"], Value::Null);
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    let (pair, attributes) = cookie.split_once("; ").unwrap();
+    assert!(pair.starts_with("__Secure-postern-portal-acme=prt_"));
+    assert_eq!(attributes, "Path=/api/v1/share-auth; Max-Age=604800; HttpOnly; Secure; SameSite=Strict");
+    let path = "/api/v1/share-auth/refresh";
+    let with = async |pair: &str| {
+        let body = Some(r#"{"company_slug":"acme"}"#.to_owned());
+        world.raw(Method::POST, path, body, &[("cookie", pair)]).await
+    };
+    let next = with(pair).await.ok(200);
+    let next = next.headers["set-cookie"].to_str().unwrap().split_once("; ").unwrap().0.to_owned();
+    with(&next).await.ok(200);
+    with("a=b").await.refused(401, "TOKEN_INVALID");
+    // A form of another site sends neither this type nor, since it is another site, the cookie.
+    let form = [("cookie", next.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    let answer = world.raw(Method::POST, path, Some("company_slug=acme".to_owned()), &form).await;
+    answer.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+}
+
+#[tokio::test]
+async fn a_deleted_context_takes_its_shares_along() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let context = context(&world, "Customers").await;
+        add(&world, &context, EMAIL).await;
+        let share = bind(&world, &dashboard, &context).await;
+        let tokens = sign_in(&world, 1, EMAIL).await;
+        let path = format!("{CONTEXTS}/{context}");
+        let deleted = world.delete(&path).await.ok(200).body;
+        assert_eq!(deleted, json!({"deleted": true, "id": context, "effective": "live"}));
+        assert!(!is_in(&world, &tokens, &context));
+        assert!(record(&world, &context, 1).is_dead());
+        let share = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+        assert_eq!(world.get(&share).await.ok(200).body["status"], "revoked");
+        from(&world, 1, "refresh", &json!({"refresh_token": tokens["refresh_token"]}))
+            .await
+            .refused(401, "TOKEN_INVALID");
+        assert_eq!(world.delete(&path).await.ok(200).body["deleted"], false);
+        for gone in [path.clone(), format!("{path}/members")] {
+            world.get(&gone).await.refused(404, "NOT_FOUND");
+        }
+        let body = json!({"name": "x", "share_type": "link", "share_context_id": context});
+        let refused = world.post(&format!("/api/v1/dashboards/{dashboard}/shares"), body).await;
+        refused.refused(422, "VALIDATION_ERROR");
+        assert_eq!(refused.body["errors"][0]["instancePath"], "/share_context_id");
+    }
+}
+
+#[tokio::test]
+async fn a_context_follows_its_shares_and_their_dashboards() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let context = context(&world, "Customers").await;
+        let titles = || {
+            let live = record(&world, &context, 1).live.unwrap();
+            let TargetView::Context(view) = live.target else { panic!() };
+            view.dashboards.into_iter().map(|bound| (bound.title, bound.record)).collect::<Vec<_>>()
+        };
+        assert_eq!(titles(), []);
+        let share = bind(&world, &dashboard, &context).await;
+        let (_, before) = titles().remove(0);
+        let share = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+        // Rotated: members go on by the new record, and the old one is dead.
+        world.post(&format!("{share}/rotate"), json!({})).await.ok(200);
+        let (_, after) = titles().remove(0);
+        assert_ne!(before, after);
+        assert!(world.edge.records()[before.as_str()].is_dead());
+        assert!(!world.edge.records()[after.as_str()].is_dead());
+        // Renamed.
+        let path = format!("/api/v1/dashboards/{dashboard}");
+        let mut definition = world.get(&path).await.ok(200).body;
+        for own in ["id", "version", "created_at", "updated_at"] {
+            definition.as_object_mut().unwrap().remove(own);
+        }
+        definition["title"] = "Climate".into();
+        world.call(Method::PUT, &path, Some(definition), &[]).await.ok(200);
+        assert_eq!(titles()[0].0, "Climate");
+        // A dashboard is once in a context, and in as many as one likes.
+        let again = json!({"name": "x", "share_type": "link", "share_context_id": context});
+        let shares = format!("{path}/shares");
+        world.post(&shares, again.clone()).await.refused(409, "CONFLICT");
+        let other = super::portal::context(&world, "Others").await;
+        bind(&world, &dashboard, &other).await;
+        world.delete(&share).await.ok(200);
+        assert_eq!(titles(), []);
+        world.post(&shares, again).await.ok(201);
+        world.delete(&path).await.ok(204);
+        assert_eq!(titles(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_share_of_a_context_has_nothing_that_is_for_links() {
+    let world = World::new().await;
+    let dashboard = world.dashboard().await;
+    let context = context(&world, "Customers").await;
+    let shares = format!("/api/v1/dashboards/{dashboard}/shares");
+    for (field, value) in [
+        ("password", json!("correct horse")),
+        ("max_access_count", json!(1)),
+        ("allowed_origins", json!(["*"])),
+    ] {
+        let mut body = json!({"name": "x", "share_type": "link", "share_context_id": context});
+        body[field] = value;
+        let refused = world.post(&shares, body).await;
+        refused.refused(422, "VALIDATION_ERROR");
+        assert_eq!(refused.body["errors"][0]["instancePath"], format!("/{field}"));
+    }
+    let share = bind(&world, &dashboard, &context).await;
+    let path = format!("/api/v1/dashboard-shares/{}", share["id"].as_str().unwrap());
+    let password = Some(json!({"password": "correct horse"}));
+    world
+        .call(Method::PUT, &format!("{path}/password"), password, &[])
+        .await
+        .refused(422, "VALIDATION_ERROR");
+    let count = Some(json!({"max_access_count": 1}));
+    world.call(Method::PATCH, &path, count, &[]).await.refused(422, "VALIDATION_ERROR");
+    // What an organization demands of links that anybody may have, members do by signing in.
+    let limits = Some(json!({"password_required": true}));
+    world.call(Method::PUT, "/api/v1/organization/limits", limits, &[]).await.ok(200);
+    let other = super::portal::context(&world, "Others").await;
+    bind(&world, &dashboard, &other).await;
+}
+
+#[tokio::test]
+async fn owners_read_who_opened_what_and_are_told_of_the_first_time() {
+    for world in World::all().await {
+        let dashboard = world.dashboard().await;
+        let context = context(&world, "Customers").await;
+        let member = add(&world, &context, EMAIL).await;
+        let body = json!({"name": "Customer portal", "share_type": "link", "share_context_id": context,
+            "notify_email": "Owner@acme.com"});
+        let share = world.post(&format!("/api/v1/dashboards/{dashboard}/shares"), body).await.ok(201).body;
+        assert_eq!(share["notify_email"], "owner@acme.com");
+        let tokens = sign_in(&world, 1, EMAIL).await;
+        let (id, session) = (Uuid::now_v7(), said(&world, &tokens).id);
+        let now = world.app.service.clock.now().0;
+        let entry = json!({"id": id, "share": share["id"], "context": context, "member": member,
+            "session": session, "action": "open", "at": now});
+        let mut foreign = entry.clone();
+        foreign["id"] = json!(Uuid::now_v7());
+        foreign["session"] = json!(Uuid::now_v7());
+        // Told twice, it is kept once; of a session that is not there it is not kept.
+        for _ in 0..2 {
+            let report = json!({"entries": [entry, foreign]});
+            assert_eq!(world.signed(ACCESS_PATH, &report).await.status, 204);
+        }
+        let path = format!("/api/v1/dashboard-shares/{}/accesses", share["id"].as_str().unwrap());
+        let listed = world.get(&path).await.ok(200).body;
+        assert_eq!(listed["total"], 1);
+        assert_eq!(
+            listed["records"],
+            json!([{"id": id, "at": "2026-01-01T00:00:00.007Z", "email": EMAIL, "member_id": member,
+                "share_context_id": context, "action": "open"}])
+        );
+        let unsigned = json!({"entries": []}).to_string();
+        let refused = world.raw(Method::POST, ACCESS_PATH, Some(unsigned), &[]).await;
+        refused.refused(401, "UNAUTHORIZED");
+
+        let live = record(&world, &context, 1).live.unwrap();
+        let TargetView::Context(view) = live.target else { panic!() };
+        let key = view.dashboards[0].record.as_str().to_owned();
+        let usage = |opens: u64| {
+            json!({"key": key, "usage": {"accesses": 0, "opens": opens, "last_opened_at": now,
+            "locked_until": null, "resets": 0}})
+        };
+        for opens in [1, 1, 2] {
+            assert_eq!(world.signed(shared::call::USAGE_PATH, &usage(opens)).await.status, 204);
+        }
+        crate::mail::round(&world.app.service).await.unwrap();
+        let mails = mails(&world).await;
+        assert_eq!(mails.iter().filter(|(to, _)| to == "owner@acme.com").count(), 1, "{mails:?}");
+        world.pass(Duration::from_hours(24 * 90));
+        crate::manage::portal::sweep(&world.app.service, 90).await.unwrap();
+        assert_eq!(world.get(&path).await.ok(200).body["total"], 1, "kept for ninety days");
+        world.pass(Duration::from_millis(1));
+        crate::manage::portal::sweep(&world.app.service, 90).await.unwrap();
+        assert_eq!(world.get(&path).await.ok(200).body["total"], 0);
+    }
+}
+
+#[tokio::test]
+async fn neither_codes_nor_refresh_tokens_are_stored_or_logged() {
+    let world = World::new().await;
+    let context = context(&world, "Customers").await;
+    add(&world, &context, EMAIL).await;
+    let tokens = sign_in(&world, 1, EMAIL).await;
+    let code = last_code(&world).await;
+    let url = secrecy::ExposeSecret::expose_secret(&world.config.database_url).to_owned();
+    let file = url.strip_prefix("sqlite://").unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes.extend(std::fs::read(format!("{file}-wal")).unwrap());
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains(EMAIL));
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    for secret in [code.as_str(), &code.replace('-', ""), refresh, &refresh[4..]] {
+        assert!(!text.contains(secret));
+    }
+}
