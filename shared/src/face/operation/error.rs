@@ -20,6 +20,8 @@ const fn classify(error: &Error) -> (u16, &'static str) {
         Error::Dead(_) | Error::AuthRequired(_) | Error::WrongPassword | Error::NotFound(_) => {
             (404, "Not Found")
         }
+        // The portal's own: nothing here asks anybody to sign in by a code.
+        Error::SignIn { .. } | Error::SignInFailed | Error::InvalidContext => (404, "Not Found"),
         Error::MethodNotAllowed { .. } => (405, "Method Not Allowed"),
         Error::Conflict(_) => (409, "Conflict"),
         Error::TooLarge { .. } => (413, "Content Too Large"),
@@ -40,6 +42,7 @@ fn words(error: &Error) -> Cow<'_, str> {
         Error::Dead(_) | Error::AuthRequired(_) | Error::WrongPassword => {
             "There is no such link, or this is not its password.".into()
         }
+        Error::SignIn { .. } | Error::SignInFailed | Error::InvalidContext => "No such link.".into(),
         Error::NotFound(what) => format!("No such {what}.").into(),
         Error::WrongFormat { has } => format!("The tiles are {has}.").into(),
         Error::Query { message } => message.as_str().into(),
