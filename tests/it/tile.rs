@@ -180,6 +180,8 @@ fn tiles_are_metered_and_limited(stack: &Stack) {
     let other = map.tiles(token(&map.link(&json!({}))), "raster");
     let more = get(&map, &at(&other, 1, 0, 0), &[]).expect(200).body.len();
     let expected = json!({ "tiles": 5, "cache_hits": 2, "bytes": sent + more });
+    // Gates report every 10 s.
+    std::thread::sleep(std::time::Duration::from_secs(10));
     let day = eventually("usage", || {
         let usage = map.tenant.admin.get("/api/v1/usage").expect(200).json();
         (usage["days"][0]["tiles"] == 5).then(|| usage["days"][0].clone())
