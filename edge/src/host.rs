@@ -32,7 +32,7 @@ const GATE_LIMIT_MS: u32 = 8_000;
 /// How long a good API key is remembered as such.
 const KEY_MEMORY: Duration = Duration::from_secs(30);
 /// What whoever tries too many keys is told.
-const THROTTLED: Duration = Duration::from_secs(60);
+const THROTTLED: Duration = Duration::from_mins(1);
 
 /// One request's view of the platform.
 #[derive(Clone)]

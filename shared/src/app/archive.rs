@@ -65,7 +65,7 @@ pub trait Ranges: Send + Sync {
 /// # Errors
 /// [`Error::Archive`] for what is no gzip, or too much.
 pub fn inflate(deflated: &[u8]) -> Result<Vec<u8>> {
-    let limit = deflated.len().saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES).min(MAX_INFLATED_BYTES);
+    let limit = deflated.len().saturating_mul(MAX_RATIO).clamp(RATIO_FREE_BYTES, MAX_INFLATED_BYTES);
     let mut inflated = Vec::new();
     let mut reader = MultiGzDecoder::new(deflated).take(limit as u64 + 1);
     reader.read_to_end(&mut inflated).map_err(|error| Error::Archive(format!("gzip: {error}")))?;
@@ -308,7 +308,6 @@ fn bounds(header: &Header) -> [f64; 4] {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unread(error: PmtError) -> Error {
     match error {
         PmtError::Reading(reason) => Error::Unavailable(format!("archive: {reason}")),

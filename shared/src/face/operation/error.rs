@@ -17,11 +17,14 @@ const fn classify(error: &Error) -> (u16, &'static str) {
         | Error::WrongFormat { .. } => (400, "Bad Request"),
         Error::Unauthenticated => (401, "Unauthorized"),
         Error::Forbidden { .. } => (403, "Forbidden"),
-        Error::Dead(_) | Error::AuthRequired(_) | Error::WrongPassword | Error::NotFound(_) => {
-            (404, "Not Found")
-        }
-        // The portal's own: nothing here asks anybody to sign in by a code.
-        Error::SignIn { .. } | Error::SignInFailed | Error::InvalidContext => (404, "Not Found"),
+        // Those of the portal are its own: nothing here asks anybody to sign in by a code.
+        Error::Dead(_)
+        | Error::AuthRequired(_)
+        | Error::WrongPassword
+        | Error::NotFound(_)
+        | Error::SignIn { .. }
+        | Error::SignInFailed
+        | Error::InvalidContext => (404, "Not Found"),
         Error::MethodNotAllowed { .. } => (405, "Method Not Allowed"),
         Error::Conflict(_) => (409, "Conflict"),
         Error::TooLarge { .. } => (413, "Content Too Large"),
