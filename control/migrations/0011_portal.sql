@@ -65,7 +65,7 @@ CREATE TABLE one_time_code (
 CREATE UNIQUE INDEX one_time_code_of ON one_time_code (organization_id, address);
 CREATE INDEX one_time_code_by_age ON one_time_code (expires_at);
 
--- Refresh tokens are stored as SHA-256 only. The one before the last still works for a minute.
+-- Refresh tokens name their session and are stored as SHA-256 only. The one before the last still works for a minute.
 CREATE TABLE portal_session (
     id TEXT NOT NULL PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organization (id),
@@ -77,8 +77,6 @@ CREATE TABLE portal_session (
     expires_at BIGINT NOT NULL
 );
 
-CREATE UNIQUE INDEX portal_session_by_refresh ON portal_session (refresh_hash);
-CREATE INDEX portal_session_by_previous ON portal_session (previous_hash);
 CREATE INDEX portal_session_by_age ON portal_session (expires_at);
 
 -- What is to be mailed. The text is made when it is sent, so no row holds a code.

@@ -43,6 +43,11 @@ pub struct Config {
     #[arg(long, env = "POSTERN_SQLITE_DIR", global = true)]
     pub sqlite_dir: Option<PathBuf>,
 
+    /// Folder in which the rows of data products lie; made when it is missing. Several control planes share one folder. No data
+    /// products when absent.
+    #[arg(long, env = "POSTERN_PRODUCT_DIR", global = true)]
+    pub product_dir: Option<PathBuf>,
+
     /// How new passwords of shares are hashed; those that are set already stay as they are.
     #[arg(long, env = "POSTERN_PASSWORD_HASH", value_enum, default_value_t, global = true)]
     pub password_hash: PasswordHash,
@@ -140,6 +145,7 @@ mod tests {
             edge_url: "http://edge".into(),
             public_url: None,
             sqlite_dir: None,
+            product_dir: None,
             password_hash: PasswordHash::default(),
             smtp_url: Some("smtp://u:swordfish@mail".into()),
             mail_dir: None,

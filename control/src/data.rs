@@ -7,6 +7,7 @@ mod gate;
 mod postgres;
 mod reach;
 mod seal;
+mod snapshot;
 mod sqlite;
 mod template;
 

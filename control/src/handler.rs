@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod context;
 pub(crate) mod dashboard;
+pub(crate) mod data_product;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod health;
@@ -15,6 +16,7 @@ pub(crate) mod operation;
 pub(crate) mod password;
 pub(crate) mod portal;
 pub(crate) mod preview;
+pub(crate) mod product_share;
 pub(crate) mod share;
 
 use crate::manage::{Done, Once};

@@ -18,6 +18,7 @@ mod manage;
 mod observe;
 pub mod openapi;
 mod password;
+mod product;
 mod random;
 mod reconcile;
 mod replication;
@@ -101,6 +102,7 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
         &config.mail_from,
     );
     let mail = mail::Post::new(transport.map_err(StartError::Setting)?);
+    let products = product::Products::new(config.product_dir.clone());
     observe::start_metrics();
     let service = Arc::new(Service {
         store,
@@ -110,6 +112,7 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
         replication,
         archives,
         data,
+        products,
         limit,
         passwords,
         mail,
@@ -152,6 +155,9 @@ async fn sweep(service: Arc<Service>, access_log_days: u32, mut stop: watch::Rec
         observe::sweep_metrics();
         if let Err(error) = forget_idempotency_keys(&service).await {
             tracing::warn!(%error, "old idempotency keys were not forgotten");
+        }
+        if let Err(error) = manage::data_product::sweep(&service).await {
+            tracing::warn!(%error, "what crashes left of data products was not removed");
         }
         if let Err(error) = manage::portal::sweep(&service, access_log_days).await {
             tracing::warn!(%error, "old sessions and accesses were not forgotten");

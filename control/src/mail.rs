@@ -18,6 +18,7 @@ use shared::time::Millis;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use transport::Failure;
 pub(crate) use transport::Transport;
 
 /// How often the loop looks by itself.
@@ -71,7 +72,7 @@ pub(crate) async fn round(service: &Service) -> Result<()> {
     if is_idle(service).await? {
         return Ok(());
     }
-    while manage::portal::issue_codes(service).await? > 0 {}
+    while manage::portal::issue_code(service).await? {}
     let Some(transport) = &service.mail.transport else { return Ok(()) };
     loop {
         let mut session = service.store.write().await?;
@@ -108,7 +109,11 @@ async fn send(service: &Service, transport: &Transport, mail: &Mail) -> Result<(
                 tracing::error!(mail = %mail.id, kind = mail.kind.name(), %error, "a mail cannot be written");
                 Ok("dropped")
             }
-            Ok(message) => transport.send(message).await.map(|()| "sent"),
+            Ok(message) => match transport.send(message).await {
+                Ok(()) => Ok("sent"),
+                Err(Failure::Refused) => Ok("refused"),
+                Err(Failure::Later(reason)) => Err(reason),
+            },
         },
     };
     let mut session = service.store.write().await?;

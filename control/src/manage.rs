@@ -4,6 +4,7 @@
 pub(crate) mod bulk;
 pub(crate) mod context;
 pub(crate) mod dashboard;
+pub(crate) mod data_product;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod key;

@@ -8,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::Error;
-use shared::face::dashboard::error::render;
-use shared::face::operation;
+use shared::face::{Answer, dashboard, data_product, operation};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -40,10 +39,11 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
 const OPERATIONS: [&str; 2] = ["/v1/op/", "/v1/share/"];
 
 /// Every set of methods that a route of ours takes, in this order.
-const ALLOW: [&str; 10] = [
+const ALLOW: [&str; 11] = [
     "GET, HEAD",
     "POST",
     "DELETE",
+    "PUT",
     "PUT, DELETE",
     "GET, HEAD, POST",
     "GET, HEAD, PUT",
@@ -67,7 +67,7 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
     let method = request.method().clone();
-    let is_operation = OPERATIONS.iter().any(|prefix| request.uri().path().starts_with(prefix));
+    let render = dialect(request.uri().path());
     let mut response = next.run(request).await;
     let route = response
         .extensions()
@@ -75,8 +75,7 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let error = response.extensions_mut().remove::<Arc<Error>>().or_else(|| unmatched_method(&response));
     if let Some(error) = &error {
-        let answer = if is_operation { operation::error::render(error) } else { render(error, &request_id) };
-        response = Reply(answer).into_response();
+        response = Reply(render(error, &request_id)).into_response();
     }
     let status = response.status().as_u16();
     let took = started.elapsed();
@@ -98,6 +97,17 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, value);
     }
     response
+}
+
+/// How errors are told at a path.
+fn dialect(path: &str) -> fn(&Error, &str) -> Answer {
+    if path.starts_with(data_product::PREFIX) {
+        |error, _| data_product::render(error)
+    } else if OPERATIONS.iter().any(|prefix| path.starts_with(prefix)) {
+        |error, _| operation::error::render(error)
+    } else {
+        dashboard::error::render
+    }
 }
 
 /// A panic is our fault, and only this request's end.

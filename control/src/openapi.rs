@@ -23,6 +23,8 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
         (name = "portal", description = "Dashboards for invited people, who sign in by codes that are mailed to them"),
         (name = "organization", description = "What is demanded of all its shares"),
         (name = "dashboards", description = "What is shared"),
+        (name = "data products", description = "Tables that are shared"),
+        (name = "data product links", description = "Links to data products: a dialect of their own, with errors of their own"),
         (name = "data sources", description = "Where queries run"),
         (name = "maps", description = "Items and collections of tiles, and what tiles cost"),
         (name = "audit", description = "Who changed what"),
@@ -31,7 +33,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     ),
     paths(
         public::resolve, public::unlock, public::execute, public::options,
-        public::info, public::embed_execute, public::embed_options, public::oembed,
+        public::data, public::download, public::info, public::embed_execute, public::embed_options, public::oembed,
         portal::dashboards, portal::resolve, portal::execute, portal::options
     ),
     components(schemas(ErrorOut<'static>)),

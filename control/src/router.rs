@@ -1,8 +1,8 @@
 //! The whole URL map.
 
 use crate::handler::{
-    Rejection, audit, bulk, context, dashboard, data_source, embed, health, internal, limits, map, operation,
-    password, portal, preview, share,
+    Rejection, audit, bulk, context, dashboard, data_product, data_source, embed, health, internal, limits,
+    map, operation, password, portal, preview, product_share, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -14,7 +14,9 @@ use axum::response::Response;
 use axum::routing::post;
 use http::{HeaderValue, header};
 use shared::Error;
-use shared::call::{ACCESS_PATH, EXECUTE_PATH, KEY_PATH, OPTIONS_PATH, RECORD_PATH, USAGE_PATH};
+use shared::call::{
+    ACCESS_PATH, DOWNLOAD_PATH, EXECUTE_PATH, KEY_PATH, OPTIONS_PATH, PAGE_PATH, RECORD_PATH, USAGE_PATH,
+};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -63,6 +65,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(map::get_item, map::delete_item))
         .routes(routes!(map::upload))
         .routes(routes!(map::usage))
+        .routes(routes!(data_product::create, data_product::list))
+        .routes(routes!(data_product::get, data_product::delete))
+        .routes(routes!(data_product::put_file))
+        .routes(routes!(data_product::refresh))
+        .routes(routes!(product_share::get, product_share::rotate, product_share::revoke))
+        .routes(routes!(product_share::set_password, product_share::remove_password))
         .routes(routes!(limits::get, limits::set))
         .routes(routes!(audit::list))
         .routes(routes!(health::live))
@@ -82,6 +90,8 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         // Signed by the edge, and nobody else's business.
         .route(EXECUTE_PATH, post(internal::execute))
         .route(OPTIONS_PATH, post(internal::options))
+        .route(PAGE_PATH, post(internal::page))
+        .route(DOWNLOAD_PATH, post(internal::download))
         .route(RECORD_PATH, post(internal::record))
         .route(USAGE_PATH, post(internal::usage))
         .route(KEY_PATH, post(internal::key))

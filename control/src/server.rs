@@ -5,7 +5,9 @@ mod patience;
 
 use crate::limit::Peer;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -86,9 +88,15 @@ fn connection(
         let guard = busy.begin();
         let answered = router.clone().oneshot(request);
         async move {
-            let response = answered.await;
-            drop(guard);
-            response
+            let response = answered.await?;
+            // To the end of the body: a download may take longer than the stream's patience between requests.
+            let held = |body: Body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _busy = &guard;
+                    frame
+                }))
+            };
+            Ok::<_, std::convert::Infallible>(response.map(held))
         }
     });
     let connection = http1::Builder::new()

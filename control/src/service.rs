@@ -6,6 +6,7 @@ use crate::data::DataPlane;
 use crate::limit::Limit;
 use crate::mail::Post;
 use crate::password::Hasher;
+use crate::product::Products;
 use crate::replication::Replication;
 use crate::store::Store;
 use shared::model::key::KeyRing;
@@ -22,6 +23,7 @@ pub struct Service {
     pub(crate) replication: Replication,
     pub(crate) archives: Archives,
     pub(crate) data: DataPlane,
+    pub(crate) products: Products,
     pub(crate) limit: Limit,
     pub(crate) passwords: Hasher,
     pub(crate) mail: Post,

@@ -9,6 +9,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod context;
 pub(crate) mod dashboard;
+pub(crate) mod data_product;
 pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod idempotency;

@@ -17,6 +17,7 @@ mod migration;
 mod passwords;
 mod portal;
 mod preview;
+mod product;
 mod reconcile;
 mod replication;
 mod shares;

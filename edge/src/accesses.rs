@@ -6,6 +6,7 @@ use crate::host::Port;
 use crate::runtime::{self, ControlCall};
 use shared::call::{self, ACCESS_PATH, Access, AccessReport, Action, MAX_ACCESSES};
 use shared::model::portal::Membership;
+use shared::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,18 +15,22 @@ use uuid::{Builder, Uuid};
 /// What happens within this is told together.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Pauses before a report that failed is sent again; after the last the next access sends it.
-const RETRY_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// Most reports of one request: the platform gives what goes on in the background half a minute.
+const MOST_REPORTS: usize = 10;
+/// Whoever undertook to tell it and has not by then was stopped.
+const TELLING_LIMIT: Duration = Duration::from_secs(30);
 /// Most entries that wait; the oldest are forgotten, and the log says so.
 const MOST_WAITING: usize = 10_000;
 /// Longest that a report may take, in milliseconds.
-const LIMIT_MS: u32 = 5_000;
+const LIMIT_MS: u32 = 3_000;
 
 /// What this isolate has yet to tell.
 #[derive(Default)]
 pub struct Waiting {
     entries: RefCell<Vec<Access>>,
-    /// Has a request undertaken to tell it?
-    is_telling: Cell<bool>,
+    /// Since when a request has undertaken to tell it.
+    telling_since: Cell<Option<Millis>>,
 }
 
 /// Notes an access.
@@ -47,20 +52,21 @@ pub fn note(port: &Port, share: Uuid, (membership, session): (Membership, Uuid),
     }
     entries.push(Access { id, share, context, member, session, action, at });
     drop(entries);
-    if waiting.is_telling.replace(true) {
+    if waiting.telling_since.get().is_some_and(|since| at.since(since) < TELLING_LIMIT) {
         return;
     }
+    waiting.telling_since.set(Some(at));
     let edge = Rc::clone(&port.edge);
     runtime::in_background(&port.context, async move {
         runtime::sleep(PAUSE).await;
         tell_all(&edge).await;
-        edge.accesses.is_telling.set(false);
+        edge.accesses.telling_since.set(None);
     });
 }
 
 async fn tell_all(edge: &Edge) {
     let mut pauses = RETRY_PAUSES.into_iter();
-    loop {
+    for _ in 0..MOST_REPORTS {
         let entries: Vec<Access> =
             edge.accesses.entries.borrow().iter().take(MAX_ACCESSES).cloned().collect();
         if entries.is_empty() {

@@ -2,14 +2,15 @@
 
 use crate::env::{Counters, Edge};
 use crate::runtime::{self, Context, ControlAnswer, ControlCall};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use shared::Error;
 use shared::app::memory::ResultKey;
 use shared::app::port::{Host, Lease, NoRows, Rows, Told, Unreachable};
 use shared::call::{
-    self, DataCall, EXECUTE_PATH, Healed, KEY_PATH, KeyCall, KeyFound, OPTIONS_PATH, OptionsFound,
-    RECORD_PATH, RecordCall,
+    self, DOWNLOAD_PATH, DataCall, DownloadCall, EXECUTE_PATH, Healed, KEY_PATH, KeyCall, KeyFound,
+    OPTIONS_PATH, OptionsFound, PAGE_PATH, PageCall, RECORD_PATH, RecordCall,
 };
 use shared::model::tally::{Admission, Entry};
 use shared::model::token::RecordKey;
@@ -136,6 +137,10 @@ impl Host for Port {
         Ok(Rows { json: answer.bytes(), cacheable: answer.cacheable() })
     }
 
+    async fn page(&self, flight: &ResultKey, call: &PageCall) -> Result<Vec<u8>, NoRows> {
+        Ok(self.data_plane(PAGE_PATH, flight, call).await?.bytes())
+    }
+
     async fn options(&self, flight: &ResultKey, call: &DataCall) -> Result<OptionsFound, NoRows> {
         let answer = self.data_plane(OPTIONS_PATH, flight, call).await?;
         parse(&answer.bytes()).map_err(NoRows::Unreachable)
@@ -192,7 +197,7 @@ impl Port {
         &self,
         path: &str,
         flight: &ResultKey,
-        call: &DataCall,
+        call: &impl Serialize,
     ) -> Result<ControlAnswer, NoRows> {
         Counters::add(&self.edge.counters.origin_calls);
         let body =
@@ -205,13 +210,33 @@ impl Port {
             .join(&self.context, &flight)
             .await
             .map_err(|error| NoRows::Unreachable(unreachable("control plane", &error)))?;
-        match answer.status() {
-            200 => Ok(answer),
-            409 => Err(NoRows::OtherRevision),
-            410 => Err(NoRows::Dead),
-            400 => Err(refusal(&answer.bytes())),
-            status => Err(NoRows::Unreachable(Unreachable(format!("control plane answered {status}")))),
-        }
+        judge(answer)
+    }
+
+    /// Begins a download: the answer has a stream.
+    pub async fn download(&self, call: &DownloadCall) -> Result<ControlAnswer, NoRows> {
+        Counters::add(&self.edge.counters.origin_calls);
+        let body =
+            serde_json::to_vec(call).map_err(|error| NoRows::Unreachable(Unreachable(error.to_string())))?;
+        let signature =
+            call::sign(&self.edge.ring.current.origin, "POST", DOWNLOAD_PATH, &body, runtime::now());
+        let url = format!("{}{DOWNLOAD_PATH}", self.edge.control_url);
+        let call = ControlCall { limit_ms: CONTROL_LIMIT_MS, url: &url, signature: &signature, body: &body };
+        let answer =
+            call.open().await.map_err(|error| NoRows::Unreachable(unreachable("control plane", &error)))?;
+        judge(answer)
+    }
+}
+
+/// What the data plane's status means.
+fn judge(answer: ControlAnswer) -> Result<ControlAnswer, NoRows> {
+    match answer.status() {
+        200 => Ok(answer),
+        409 => Err(NoRows::OtherRevision),
+        410 => Err(NoRows::Dead),
+        429 => Err(NoRows::Busy),
+        400 => Err(refusal(&answer.bytes())),
+        status => Err(NoRows::Unreachable(Unreachable(format!("control plane answered {status}")))),
     }
 }
 

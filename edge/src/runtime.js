@@ -205,6 +205,36 @@ export async function deleteObject(bucket, key) {
   await bucket.delete(key);
 }
 
+/**
+ * A signed call to the control plane whose good answer is a stream, of any length: it is passed on by `passStream`, and never read
+ * here. `limit` ends the wait for its beginning alone.
+ */
+export async function openStream(url, signature, body, limit) {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error("no answer in time")), limit);
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      body: body.slice(),
+      headers: { "content-type": "application/json", "x-postern-signature": signature },
+      redirect: "manual",
+      signal: late.signal,
+    });
+    if (answer.status === 200) return { status: 200, cacheable: false, body: NOTHING, stream: answer.body };
+    const bytes = await readBody(answer, MAX_ANSWER_BYTES);
+    return { status: answer.status, cacheable: false, body: bytes ?? NOTHING, stream: null };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** An answer with a stream as its body. */
+export function passStream(stream, set, lines) {
+  const answer = new Response(stream, { status: 200, headers: set });
+  for (const [name, value] of pairs(lines)) answer.headers.set(name, value);
+  return answer;
+}
+
 /** Passes a request on to the control plane, body and answer streamed; `own` headers replace the request's. */
 export async function forward(request, url, own, limit) {
   const headers = new Headers(request.headers);

@@ -53,6 +53,9 @@ extern "C" {
     pub fn cacheable(this: &ControlAnswer) -> bool;
     #[wasm_bindgen(method, getter)]
     fn body(this: &ControlAnswer) -> Uint8Array;
+    /// Of an answer to [`ControlCall::open`] with status 200: the bytes to come.
+    #[wasm_bindgen(method, getter)]
+    pub fn stream(this: &ControlAnswer) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/runtime.js")]
@@ -106,6 +109,10 @@ extern "C" {
     #[wasm_bindgen(js_name = deleteObject)]
     fn delete_object_js(bucket: &JsValue, key: &str) -> Promise;
     fn post(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
+    #[wasm_bindgen(js_name = openStream)]
+    fn open_stream(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
+    #[wasm_bindgen(js_name = passStream)]
+    fn pass_stream(stream: &JsValue, set: &JsValue, lines: &str) -> JsValue;
     fn forward(request: &Request, url: &str, own: &str, limit: u32) -> Promise;
 }
 
@@ -273,6 +280,12 @@ impl ControlCall<'_> {
         Ok(settled(&promise).await?.unchecked_into())
     }
 
+    /// Sends it and waits for the beginning of its answer, which may be of any length.
+    pub async fn open(&self) -> Result<ControlAnswer, JsValue> {
+        let promise = open_stream(self.url, self.signature, self.body, self.limit_ms);
+        Ok(settled(&promise).await?.unchecked_into())
+    }
+
     /// Sends it, or joins one under way with the same `flight`: everything that the answer depends on.
     pub async fn join(&self, context: &Context, flight: &str) -> Result<ControlAnswer, JsValue> {
         let promise = call_control(context, flight, self.limit_ms, self.url, self.signature, self.body);
@@ -334,6 +347,13 @@ impl HeaderSet {
         let own = answer.headers.iter().map(|(name, value)| (*name, value.as_ref()));
         let own = lines(std::iter::once(("content-type", answer.content_type)).chain(own));
         respond(answer.status, &self.0, &own, &answer.body)
+    }
+
+    /// As [`Self::answer`], with a stream as its body, which the platform passes on by itself.
+    pub fn stream(&self, answer: &Answer, stream: &JsValue) -> JsValue {
+        let own = answer.headers.iter().map(|(name, value)| (*name, value.as_ref()));
+        let own = lines(std::iter::once(("content-type", answer.content_type)).chain(own));
+        pass_stream(stream, &self.0, &own)
     }
 }
 

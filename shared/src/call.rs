@@ -4,6 +4,7 @@
 //! has its own key ([`crate::model::key::Purpose::Push`], [`crate::model::key::Purpose::Origin`]), so an
 //! answer to one can never be replayed as the other.
 
+use crate::model::data_product::{self, Format, Page};
 use crate::model::embed::token::EmbedToken;
 use crate::model::item::ArchiveView;
 use crate::model::key::Key;
@@ -105,6 +106,10 @@ fn parts<'a>(instant: &'a [u8], method: &'a str, path: &'a str, digest: &'a [u8]
 pub const EXECUTE_PATH: &str = "/internal/data/execute";
 /// Where the control plane runs a filter's query.
 pub const OPTIONS_PATH: &str = "/internal/data/options";
+/// Where the control plane reads a page of a data product.
+pub const PAGE_PATH: &str = "/internal/data/page";
+/// Where the control plane streams a whole data product.
+pub const DOWNLOAD_PATH: &str = "/internal/data/download";
 /// Where an empty gate asks for its record, and an isolate that cannot reach a gate for the one in the database.
 pub const RECORD_PATH: &str = "/internal/records";
 /// Where a gate reports what it has counted.
@@ -305,6 +310,44 @@ pub struct DataCall {
     /// Of a share of a context: the member's access token, which the control plane checks again. See [`crate::model::portal`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal_token: Option<PortalToken>,
+}
+
+/// A request for rows of a data product. As with [`DataCall`], the control plane decides again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductCall<Asked> {
+    /// The share.
+    pub share_id: Uuid,
+    /// Its revision as the edge knows it, see [`DataCall::revision`].
+    pub revision: u64,
+    /// What is asked: see [`PageCall`] and [`DownloadCall`].
+    pub asked: Asked,
+}
+
+/// Body of [`PAGE_PATH`].
+pub type PageCall = ProductCall<Page>;
+/// Body of [`DOWNLOAD_PATH`].
+pub type DownloadCall = ProductCall<Format>;
+
+/// Answer of [`PAGE_PATH`]; the edge passes it on byte for byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PageRows {
+    /// Of all rows.
+    #[cfg_attr(feature = "openapi", schema(inline))]
+    pub columns: Vec<data_product::Column>,
+    /// JSON scalars in the order of the columns; whole numbers beyond 2^53 keep their digits.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Vec<Object>>))]
+    pub rows: Vec<Vec<Value>>,
+    /// How many rows the data product has, whatever is searched for.
+    pub total: u64,
+    /// How many rows have what is searched for, when this page has seen all of them; else null.
+    pub matched: Option<u64>,
+    /// `cursor` of the next page; null after the last. A page of a search may be short, or empty, and still have a next: then the
+    /// search has yet to see the other rows.
+    pub next_cursor: Option<String>,
+    /// Of the data product: grows when its rows or its name change.
+    pub version: u64,
 }
 
 /// Answer of [`EXECUTE_PATH`]; the edge passes it on byte for byte and adds what it knows of its cache.

@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod code;
 pub mod context;
 pub mod dashboard;
+pub mod data_product;
 pub mod embed;
 pub mod filter;
 pub mod gate;

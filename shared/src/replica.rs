@@ -3,6 +3,7 @@
 
 use crate::model::context::ContextView;
 use crate::model::dashboard::View;
+use crate::model::data_product;
 use crate::model::embed::Terms;
 use crate::model::item::{Collection, Item};
 use crate::model::meter::DEFAULT_BUDGET;
@@ -27,8 +28,10 @@ pub const EMBED_SCHEMA: u32 = 3;
 /// Schema of the records of contexts and of the shares that are bound to one: a build that knows none of them must not take such a
 /// share for a public one.
 pub const CONTEXT_SCHEMA: u32 = 4;
+/// Schema of the records of data products.
+pub const PRODUCT_SCHEMA: u32 = 5;
 /// Oldest schema that this build reads, and newest.
-const READABLE: RangeInclusive<u32> = 1..=CONTEXT_SCHEMA;
+const READABLE: RangeInclusive<u32> = 1..=PRODUCT_SCHEMA;
 /// Where the Worker takes pushes.
 pub const PUSH_PATH: &str = "/internal/changes";
 /// Most changes in one push.
@@ -135,6 +138,8 @@ pub enum TargetView {
     Item(Item),
     /// Map items that are shown together.
     Collection(Collection),
+    /// A data product.
+    DataProduct(data_product::View),
     /// A share context.
     Context(ContextView),
 }
@@ -144,7 +149,15 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
-            Self::Item(_) | Self::Collection(_) | Self::Context(_) => None,
+            Self::DataProduct(_) | Self::Item(_) | Self::Collection(_) | Self::Context(_) => None,
+        }
+    }
+
+    /// The data product, if it is one.
+    pub const fn data_product(&self) -> Option<&data_product::View> {
+        match self {
+            Self::DataProduct(view) => Some(view),
+            Self::Dashboard(_) | Self::Item(_) | Self::Collection(_) | Self::Context(_) => None,
         }
     }
 
@@ -159,7 +172,8 @@ impl TargetView {
             (Self::Item(item), None) => Some(item),
             (Self::Item(item), Some(id)) => (item.id == id).then_some(item),
             (Self::Collection(collection), Some(id)) => collection.items.iter().find(|item| item.id == id),
-            (Self::Collection(_), None) | (Self::Dashboard(_) | Self::Context(_), _) => None,
+            (Self::Collection(_), None)
+            | (Self::Dashboard(_) | Self::DataProduct(_) | Self::Context(_), _) => None,
         }
     }
 
@@ -169,6 +183,7 @@ impl TargetView {
             Self::Dashboard(view) => &view.title,
             Self::Item(item) => &item.name,
             Self::Collection(collection) => &collection.name,
+            Self::DataProduct(view) => &view.name,
             Self::Context(view) => &view.name,
         }
     }
@@ -427,8 +442,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_future_schema_closes_whatever_its_shape() {
-        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":null}"#), Err(Unreadable::Schema(5)));
-        assert_eq!(Record::parse(br#"{"schema":5,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(5)));
+        assert_eq!(Record::parse(br#"{"schema":6,"revision":1,"live":null}"#), Err(Unreadable::Schema(6)));
+        assert_eq!(Record::parse(br#"{"schema":6,"revision":1,"live":[1]}"#), Err(Unreadable::Schema(6)));
         assert_eq!(Record::parse(br#"{"schema":0,"revision":1,"live":null}"#), Err(Unreadable::Schema(0)));
         assert!(matches!(Record::parse(b"{}"), Err(Unreadable::Shape(_))));
     }

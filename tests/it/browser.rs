@@ -1,5 +1,6 @@
 //! The pages, in a real browser: `tests/browser/*.test.mjs` under Node's test runner.
 
+use crate::product::Product;
 use crate::share::Share;
 use crate::tenant::Tenant;
 use serde_json::json;
@@ -13,6 +14,7 @@ crate::tests![
     the_page_of_an_embed,
     the_wizard_for_embeds,
     the_portal,
+    the_page_of_a_data_product
 ];
 
 fn the_share_page(stack: &Stack) {
@@ -53,6 +55,25 @@ fn the_page_before_a_protected_share(stack: &Stack) {
             ("CHANGING_TOKEN", &changing.token),
             ("CHANGING_ID", &changing.id),
             ("COUNTED_TOKEN", &counted.token),
+        ],
+    );
+}
+
+fn the_page_of_a_data_product(stack: &Stack) {
+    let rows = 300_000;
+    let large: String =
+        std::iter::once("n\n".to_owned()).chain((0..rows).map(|at| format!("{at}\n"))).collect();
+    let large = Product::create(stack, &large);
+    let doomed = Product::create(stack, "city\nOslo\n");
+    run(
+        stack,
+        "product.test.mjs",
+        &[
+            ("PRODUCT_TOKEN", stack.described("data_product_token")),
+            ("LARGE_TOKEN", &large.token),
+            ("LARGE_ROWS", &rows.to_string()),
+            ("DOOMED_TOKEN", &doomed.token),
+            ("DOOMED_ID", &doomed.id),
         ],
     );
 }

@@ -55,6 +55,7 @@ fn data_calls_need_the_origin_key(stack: &Stack) {
             filter_slug: None,
             search: None,
             embed_token: None,
+            portal_token: None,
         };
         serde_json::to_string(&call).unwrap()
     };

@@ -22,6 +22,7 @@ mod errors;
 mod execute;
 mod internal;
 mod keys;
+mod mail;
 mod manage;
 mod many;
 mod map;
@@ -29,6 +30,8 @@ mod operation;
 mod password;
 mod past;
 mod policy;
+mod portal;
+mod product;
 mod reconcile;
 mod share;
 mod story;
@@ -107,7 +110,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 18] = [
+    let groups: [(&str, &[(&str, Test)]); 20] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -117,12 +120,14 @@ fn tests() -> Vec<(String, Test)> {
         ("manage", manage::TESTS),
         ("many", many::TESTS),
         ("embed", embed::TESTS),
+        ("portal", portal::TESTS),
         ("embed_forged", embed_forged::TESTS),
         ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
         ("operation", operation::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
+        ("product", product::TESTS),
         ("reconcile", reconcile::TESTS),
         ("tile", tile::TESTS),
         ("browser", browser::TESTS),
@@ -131,8 +136,8 @@ fn tests() -> Vec<(String, Test)> {
 }
 
 fn own_tests() -> Vec<(String, Own)> {
-    let groups: [(&str, &[(&str, Own)]); 3] =
-        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS)];
+    let groups: [(&str, &[(&str, Own)]); 4] =
+        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS), ("mail", mail::TESTS)];
     groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()
 }
 

@@ -1,4 +1,4 @@
-"""A mail server that delivers nothing: it writes each message into FOLDER and prints its port at 127.0.0.1.
+"""A mail server that delivers nothing: it writes each message into FOLDER and prints its PORT at 127.0.0.1, 0 for any.
 
 A message becomes a file `{number}.json`: the envelope (`from`, `to`), `subject`, and the parts as text (`text`, `html`).
 It ends when its standard input does, so it outlives nobody who started it.
@@ -20,7 +20,8 @@ class Sink:
     """Takes whatever comes."""
 
     def __init__(self):
-        self.count = 0
+        # One that takes over from another goes on counting.
+        self.count = len(list(folder.glob("*.json")))
 
     async def handle_DATA(self, server, session, envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
@@ -44,7 +45,7 @@ class Sink:
 async def main():
     loop = asyncio.get_running_loop()
     sink = Sink()
-    server = await loop.create_server(lambda: SMTP(sink, hostname="localhost"), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(sink, hostname="localhost"), "127.0.0.1", int(sys.argv[2]))
     async with server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await loop.run_in_executor(None, sys.stdin.read)

@@ -148,6 +148,11 @@ impl Stack {
         &self.mail
     }
 
+    /// The mail server, to have it fail.
+    pub const fn mail_mut(&mut self) -> &mut Mailbox {
+        &mut self.mail
+    }
+
     /// A stranger at the edge.
     pub fn edge(&self) -> Client {
         Client::new(self.described("edge_url"))
@@ -192,7 +197,8 @@ impl Stack {
             .env("POSTERN_ROOT_KEY", self.root_key())
             .env("POSTERN_EDGE_URL", self.described("edge_url"))
             .env("POSTERN_PUBLIC_URL", self.described("edge_url"))
-            .env("POSTERN_SQLITE_DIR", self.state("data"));
+            .env("POSTERN_SQLITE_DIR", self.state("data"))
+            .env("POSTERN_PRODUCT_DIR", self.state("products"));
         command
     }
 
@@ -232,13 +238,21 @@ fn spawn(folder: &TempDir, database_url: &str, mail: &Mailbox) -> Result<Child> 
 ///
 /// # Panics
 /// When it has not after ten seconds.
-pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, found: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(10), what, found)
+}
+
+/// As [`eventually`], for what takes longer.
+///
+/// # Panics
+/// When it is not found in time.
+pub fn within<T>(limit: Duration, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(value) = found() {
             return value;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within 10 s");
+        assert!(begun.elapsed() < limit, "{what}: not within {} s", limit.as_secs());
         thread::sleep(PAUSE);
     }
 }

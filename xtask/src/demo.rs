@@ -1,4 +1,5 @@
-//! Demo data: an organization, a data source of real rows, a dashboard over it, and a share of that.
+//! Demo data: an organization, a data source of real rows, a dashboard over it, a data product of other real rows, and a share
+//! of each.
 //!
 //! Everything goes the way that an administrator's program takes: the command line for the first key,
 //! then the API.
@@ -23,6 +24,8 @@ pub(crate) struct Demo {
     pub(crate) dashboard_id: String,
     pub(crate) share_id: String,
     pub(crate) share_token: String,
+    pub(crate) data_product_id: String,
+    pub(crate) data_product_token: String,
     pub(crate) share_context_id: String,
     /// Who may sign in at the portal.
     pub(crate) member: String,
@@ -38,6 +41,8 @@ impl Demo {
             dashboard_id: text("dashboard_id")?,
             share_id: text("share_id")?,
             share_token: text("share_token")?,
+            data_product_id: text("data_product_id")?,
+            data_product_token: text("data_product_token")?,
             share_context_id: text("share_context_id")?,
             member: text("member")?,
         })
@@ -51,6 +56,11 @@ impl Demo {
     /// The link, at the edge's present address.
     pub(crate) fn share_url(&self, edge_url: &str) -> String {
         format!("{edge_url}/share/{}", self.share_token)
+    }
+
+    /// The link to the data product, at the edge's present address.
+    pub(crate) fn product_url(&self, edge_url: &str) -> String {
+        format!("{edge_url}/share/{}", self.data_product_token)
     }
 }
 
@@ -72,6 +82,7 @@ pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<
     let dashboard_id = text(&dashboard, "/id")?;
     let share = json!({ "name": "Public link", "share_type": "link" });
     let share = post(&format!("/dashboards/{dashboard_id}/shares"), &share)?;
+    let (data_product_id, data_product_token) = seed_product(control_url, &api_key)?;
     let context = json!({ "name": "Harbour pilots", "description": "Whoever has to know the weather" });
     let context = post("/share-contexts", &context)?;
     let share_context_id = text(&context, "/id")?;
@@ -87,7 +98,23 @@ pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<
         share_token: text(&share, "/token")?,
         api_key,
         dashboard_id,
+        data_product_id,
+        data_product_token,
     })
+}
+
+/// A data product of a published table of 10,000 rows, and its link.
+fn seed_product(control_url: &str, api_key: &str) -> Result<(String, String)> {
+    let about = json!({
+        "name": "Birds struck by aircraft",
+        "description": "Reports to the FAA Wildlife Strike Database, as published with vega-datasets.",
+    });
+    let product = http::post(&format!("{control_url}/api/v1/data-products"), api_key, &about)?;
+    let id = text(&product, "/id")?;
+    let table = NpmPackages::folder().join("vega-datasets/data/birdstrikes.csv");
+    http::put_file(&format!("{control_url}/api/v1/data-products/{id}/file"), api_key, "text/csv", &table)?;
+    let share = http::post(&format!("{control_url}/v1/data-products/{id}/share"), api_key, &json!({}))?;
+    Ok((id, text(&share, "/share/token")?))
 }
 
 /// Converts the published table into a SQLite file.

@@ -137,7 +137,8 @@ fn control(options: &Options, state: &State) -> Result<Command> {
         .env("POSTERN_ROOT_KEY", state.root_key())
         .env("POSTERN_EDGE_URL", options.edge_url())
         .env("POSTERN_PUBLIC_URL", options.edge_url())
-        .env("POSTERN_SQLITE_DIR", state.data());
+        .env("POSTERN_SQLITE_DIR", state.data())
+        .env("POSTERN_PRODUCT_DIR", state.products());
     // A mail server of the user's own counts before the folder.
     if std::env::var_os("POSTERN_SMTP_URL").is_none() {
         command.env("POSTERN_MAIL_DIR", state.mail());
@@ -178,6 +179,7 @@ fn utf8(path: &Path) -> Result<&str> {
 fn print_urls(services: &state::Services, demo: &Demo, state: &State) {
     println!();
     println!("  Share link      {}", demo.share_url(&services.edge_url));
+    println!("  Data product    {}", demo.product_url(&services.edge_url));
     println!("  Portal          {}", demo.portal_url(&services.edge_url));
     println!("                  sign in as {}: its code is shown here", demo.member);
     println!("  Control plane   {}", services.control_url);

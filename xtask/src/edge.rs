@@ -75,6 +75,8 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
         npm.command("esbuild")?
             .args([
                 "assets/share=edge/web/src/share.ts",
+                "assets/product=edge/web/src/product.ts",
+                "assets/product=edge/web/style/product.css",
                 "assets/unlock=edge/web/src/unlock.ts",
                 "assets/embed=edge/web/src/embed.ts",
                 "assets/portal=edge/web/src/portal.ts",

@@ -1,6 +1,6 @@
 //! The few HTTP calls that the commands make, all of them to this machine.
 
-use std::{net::TcpListener, time::Duration};
+use std::{fs::File, net::TcpListener, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -39,6 +39,24 @@ pub(crate) fn post(url: &str, key: &str, body: &Value) -> Result<Value> {
         bail!("POST {url} was answered {}: {text}", response.status());
     }
     serde_json::from_str(&text).with_context(|| format!("POST {url} was answered no JSON: {text}"))
+}
+
+/// Puts a file with an API key.
+///
+/// # Errors
+/// As [`post`].
+pub(crate) fn put_file(url: &str, key: &str, content_type: &str, file: &Path) -> Result<()> {
+    let file = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut response = agent()
+        .put(url)
+        .header("Authorization", format!("Bearer {key}"))
+        .header("Content-Type", content_type)
+        .send(file)
+        .with_context(|| format!("cannot reach {url}"))?;
+    if !response.status().is_success() {
+        bail!("PUT {url} was answered {}: {}", response.status(), response.body_mut().read_to_string()?);
+    }
+    Ok(())
 }
 
 /// A port that nobody listens on at the moment.

@@ -4,18 +4,23 @@
 //! Cells travel as text, cast by PostgreSQL itself: so every type that it knows can be shown, and the types
 //! of the columns come from preparing the query first.
 
+use super::snapshot::{Broken, SNAPSHOT_TIMEOUT};
 use super::template::{Bind, Query};
 use super::{Cap, Failure, QUERY_TIMEOUT, Rows};
+use crate::product::Filled;
+use crate::product::query::Typed;
 use futures_util::TryStreamExt;
 use lru::LruCache;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use shared::call::{Column, ColumnType};
+use shared::time::Millis;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgStatement};
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, Postgres, Row, SqlSafeStr, Statement, Transaction, TypeInfo,
 };
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -80,21 +85,60 @@ pub(super) async fn run(pool: &PgPool, query: Query, cap: &Cap, deadline: Instan
 /// Lets PostgreSQL read a query without running it, and gives the names of its columns.
 pub(super) async fn prepare(pool: &PgPool, query: Query) -> Result<Vec<String>, Failure> {
     let work = async {
-        let mut transaction = begin(pool).await?;
+        let mut transaction = begin(pool, QUERY_TIMEOUT).await?;
         let statement = describe(&mut transaction, &query).await?;
         // Only a subquery is sure to be a query: preparing alone takes an INSERT as well.
         let columns: Vec<Column> = columns(&statement);
-        let wrapped = AssertSqlSafe(wrap(&query.sql, columns.len(), 1)).into_sql_str();
+        let wrapped = AssertSqlSafe(wrap(&query.sql, columns.len(), Some(1))).into_sql_str();
         transaction.prepare(wrapped).await.map_err(failure)?;
         Ok(columns.into_iter().map(|column| column.name).collect())
     };
     timeout(QUERY_TIMEOUT, work).await.unwrap_or(Err(Failure::TimedOut))
 }
 
+/// Rows of a snapshot that are handed on together.
+const BATCH_ROWS: usize = 512;
+/// Bytes of cells of a snapshot that are handed on together.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Keeps all rows of a query.
+pub(super) async fn snapshot(
+    pool: &PgPool,
+    query: &Query,
+    folder: &Path,
+    now: Millis,
+) -> Result<Filled, Broken> {
+    let mut transaction = begin(pool, SNAPSHOT_TIMEOUT).await?;
+    let statement = describe(&mut transaction, query).await?;
+    let zoned = statement.columns().iter().map(|column| column.type_info().name() == "TIMESTAMPTZ");
+    let columns: Vec<(String, ColumnType, bool)> = columns(&statement)
+        .into_iter()
+        .zip(zoned)
+        .map(|(column, zoned)| (column.name, column.column_type, zoned))
+        .collect();
+    let width = columns.len();
+    let mut table = Typed::begin(folder, columns).await?;
+    let sql = wrap(&query.sql, width, None);
+    let mut found = sqlx::query::<Postgres>(AssertSqlSafe(sql)).persistent(false).fetch(&mut *transaction);
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.try_next().await.map_err(failure)? {
+        let cells: Vec<Option<String>> =
+            (0..width).map(|at| row.try_get(at)).collect::<Result<_, _>>().map_err(failure)?;
+        bytes += cells.iter().flatten().map(String::len).sum::<usize>();
+        batch.push(cells);
+        if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+            table = table.insert(std::mem::take(&mut batch)).await?;
+            bytes = 0;
+        }
+    }
+    drop(found);
+    Ok(table.insert(batch).await?.finish(now).await?)
+}
+
 async fn read(pool: &PgPool, query: Query, cap: &Cap) -> Result<Rows, Failure> {
-    let mut transaction = begin(pool).await?;
+    let mut transaction = begin(pool, QUERY_TIMEOUT).await?;
     let columns = columns(&describe(&mut transaction, &query).await?);
-    let sql = wrap(&query.sql, columns.len(), cap.rows + 1);
+    let sql = wrap(&query.sql, columns.len(), Some(cap.rows + 1));
     let mut asked = sqlx::query::<Postgres>(AssertSqlSafe(sql)).persistent(false);
     for bind in &query.binds {
         asked = match bind {
@@ -118,12 +162,12 @@ async fn read(pool: &PgPool, query: Query, cap: &Cap) -> Result<Rows, Failure> {
     Ok(Rows { columns, cells: rows, truncated })
 }
 
-async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Failure> {
+async fn begin(pool: &PgPool, limit: Duration) -> Result<Transaction<'static, Postgres>, Failure> {
     let mut transaction = pool.begin_with("BEGIN READ ONLY").await.map_err(failure)?;
     let set = format!(
         "SET LOCAL statement_timeout = {}; SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC';
          SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'",
-        QUERY_TIMEOUT.as_millis()
+        limit.as_millis()
     );
     transaction.execute(sqlx::raw_sql(AssertSqlSafe(set))).await.map_err(failure)?;
     Ok(transaction)
@@ -143,10 +187,11 @@ async fn describe(
 
 /// The query as a subquery whose columns are numbered, each cast to text. The newline ends a comment in which
 /// the query may end.
-fn wrap(sql: &str, width: usize, limit: usize) -> String {
+fn wrap(sql: &str, width: usize, limit: Option<usize>) -> String {
     let names: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
     let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
-    format!("SELECT {} FROM (\n{sql}\n) AS q({}) LIMIT {limit}", texts.join(", "), names.join(", "))
+    let limit = limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+    format!("SELECT {} FROM (\n{sql}\n) AS q({}){limit}", texts.join(", "), names.join(", "))
 }
 
 fn columns(statement: &PgStatement) -> Vec<Column> {

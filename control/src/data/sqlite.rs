@@ -6,12 +6,16 @@
 
 mod cells;
 
+use super::snapshot::Broken;
 use super::template::{Bind, Query};
 use super::{Budget, Cap, Failure, Rows};
+use crate::product::Filled;
+use crate::product::query::Dynamic;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value as Stored};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, params_from_iter};
+use shared::time::Millis;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -83,6 +87,32 @@ pub(super) async fn run(path: PathBuf, query: Query, cap: Cap, deadline: Instant
         Ok(taken.finish())
     })
     .await
+}
+
+/// Keeps all rows of a query. To be called where one may wait.
+pub(super) fn snapshot(
+    path: &Path,
+    query: &Query,
+    folder: &Path,
+    (deadline, now): (Instant, Millis),
+) -> Result<Filled, Broken> {
+    let connection = open(path, deadline)?;
+    let mut statement = read(&connection, &query.sql)?;
+    let is_boolean =
+        |declared: Option<&str>| declared.is_some_and(|name| name.to_ascii_uppercase().contains("BOOL"));
+    let columns: Vec<(String, bool)> = statement
+        .columns()
+        .iter()
+        .map(|column| (column.name().to_owned(), is_boolean(column.decl_type())))
+        .collect();
+    let width = columns.len();
+    let mut table = Dynamic::begin(folder, columns)?;
+    let mut rows = statement.query(params_from_iter(&query.binds)).map_err(failure)?;
+    while let Some(row) = rows.next().map_err(failure)? {
+        let cells = (0..width).map(|at| row.get_ref(at)).collect::<Result<Vec<_>, _>>().map_err(failure)?;
+        table.insert(cells.into_iter())?;
+    }
+    Ok(table.finish(now)?)
 }
 
 /// Lets SQLite read a query without running it, and gives the names of its columns.

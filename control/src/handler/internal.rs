@@ -11,18 +11,19 @@ use crate::store::{self, Session, outbox};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::to_raw_value;
 use sha2::{Digest, Sha256};
 use shared::call::{
-    AccessReport, CACHEABLE_HEADER, DataCall, Healed, KeyCall, KeyFound, RecordCall, SIGNATURE_HEADER,
-    UsageReport, WINDOW, verify,
+    AccessReport, CACHEABLE_HEADER, DataCall, DownloadCall, Healed, KeyCall, KeyFound, PageCall, RecordCall,
+    SIGNATURE_HEADER, UsageReport, WINDOW, verify,
 };
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::in_time;
 use shared::model::dashboard::{Definition, View};
+use shared::model::data_product;
 use shared::model::embed::Embed;
 use shared::model::embed::token::verify as verify_token;
 use shared::model::policy::{self, Rules};
@@ -82,6 +83,70 @@ pub(crate) async fn options(
     let search = call.search.as_deref();
     let found = service.data.options(place, &source, &definition, &parameters, (slug, search)).await?;
     Ok(Reply(Answer::json(200, &found)).into_response())
+}
+
+/// A page of a data product.
+pub(crate) async fn page(
+    State(service): State<Arc<Service>>,
+    Signed(call): Signed<PageCall>,
+) -> Result<Response, Refusal> {
+    let (_, view) = find_product(&service, call.share_id, call.revision).await?;
+    if !call.asked.fits(&view.table.columns) {
+        return Err(Error::invalid("/asked", "does not fit the data product").into());
+    }
+    let rows = match service.products.page(&view, &call.asked, &service.ring).await {
+        // A newer version has just taken the place of this one: then the look-up says so.
+        Err(error @ Error::Unavailable(_)) => {
+            find_product(&service, call.share_id, call.revision).await?;
+            return Err(error.into());
+        }
+        rows => rows?,
+    };
+    Ok(Reply(Answer::json(200, &rows)).into_response())
+}
+
+/// All of a data product. The share is looked up again while the bytes are on their way.
+pub(crate) async fn download(
+    State(service): State<Arc<Service>>,
+    Signed(call): Signed<DownloadCall>,
+) -> Result<Response, Refusal> {
+    let (begun, view) = find_product(&service, call.share_id, call.revision).await?;
+    let owner = Arc::clone(&service);
+    let is_open = move || {
+        let (service, begun) = (Arc::clone(&owner), begun.clone());
+        async move { still_open(&service, &begun).await }
+    };
+    let body = match service.products.download(&view, call.asked, call.share_id, is_open).await {
+        Err(error @ Error::Unavailable(_)) => {
+            find_product(&service, call.share_id, call.revision).await?;
+            return Err(error.into());
+        }
+        body => body?,
+    };
+    let name = call.asked.file_name(&view.name);
+    let headers = [
+        (header::CONTENT_TYPE, call.asked.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Is the link the same that a download began with, and open? A database that cannot be asked ends no download: nothing
+/// can be revoked then either.
+async fn still_open(service: &Service, begun: &Share) -> bool {
+    let found = async {
+        let mut session = service.store.read().await?;
+        store::share::any(&mut session, begun.id).await
+    };
+    match found.await {
+        Ok(Some(share)) => {
+            is_open(service, &share)
+                && share.generation == begun.generation
+                && share.protection.version == begun.protection.version
+        }
+        Ok(None) => false,
+        Err(_) => true,
+    }
 }
 
 /// The record of a token, and what was counted of it, for a gate that has lost them.
@@ -193,16 +258,45 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
-    let mut session = service.store.read().await?;
-    let share = store::share::any(&mut session, call.share_id).await?.ok_or(Refusal::Dead)?;
+/// Does a share open anything now?
+fn is_open(service: &Service, share: &Share) -> bool {
     let in_time = in_time(share.not_before, share.expires_at, service.clock.now()).is_ok();
-    if share.state != ShareState::Live || share.closed || !in_time {
+    share.state == ShareState::Live && !share.closed && in_time
+}
+
+/// The share of a call, if it is open and the edge knows it as it is.
+async fn find_share(
+    service: &Service,
+    session: &mut Session,
+    (share, revision): (Uuid, u64),
+) -> Result<Share, Refusal> {
+    let share = store::share::any(session, share).await?.ok_or(Refusal::Dead)?;
+    if !is_open(service, &share) {
         return Err(Refusal::Dead);
     }
-    if share.revision != call.revision {
+    if share.revision != revision {
         return Err(Refusal::Stale);
     }
+    Ok(share)
+}
+
+/// The data product that a share opens.
+async fn find_product(
+    service: &Service,
+    share: Uuid,
+    revision: u64,
+) -> Result<(Share, data_product::View), Refusal> {
+    let mut session = service.store.read().await?;
+    let share = find_share(service, &mut session, (share, revision)).await?;
+    let Target { kind: TargetKind::DataProduct, id } = share.target else { return Err(Refusal::Dead) };
+    let product = store::data_product::find(&mut session, share.organization_id, id).await?;
+    let view = product.definition.view(product.id, product.version).ok_or(Refusal::Dead)?;
+    Ok((share, view))
+}
+
+async fn find(service: &Service, call: &DataCall) -> Result<Found, Refusal> {
+    let mut session = service.store.read().await?;
+    let share = find_share(service, &mut session, (call.share_id, call.revision)).await?;
     let Target { kind: TargetKind::Dashboard, id: dashboard } = share.target else {
         return Err(Refusal::Dead);
     };

@@ -2,7 +2,7 @@
 
 use super::{Rejection, Reply, read};
 use crate::auth::Anyone;
-use crate::manage::portal::{self as manage, Tokens};
+use crate::manage::portal::{self as manage, Tokens, is_slug};
 use crate::openapi::Failure;
 use crate::service::Service;
 use axum::extract::{Request, State};
@@ -118,12 +118,6 @@ fn cookie(slug: &str, value: &str, life_seconds: u64) -> String {
 
 fn cookie_name(slug: &str) -> String {
     format!("__Secure-postern-portal-{slug}")
-}
-
-/// As organizations are named: nothing else belongs into a cookie's name.
-fn is_slug(slug: &str) -> bool {
-    (1..=64).contains(&slug.len())
-        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// The refresh token of the body, else the one of the company's cookie, and where the next one goes.

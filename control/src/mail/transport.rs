@@ -17,6 +17,14 @@ pub(crate) struct Transport {
     from: Mailbox,
 }
 
+/// Why a mail was not taken.
+pub(super) enum Failure {
+    /// It never will be: no such mailbox, or it is not wanted.
+    Refused,
+    /// Trying again may help; the reason is for the log and names no recipient.
+    Later(String),
+}
+
 enum Way {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Folder(AsyncFileTransport<Tokio1Executor>),
@@ -45,26 +53,27 @@ impl Transport {
         &self.from
     }
 
-    /// Hands a mail over; the reason of a failure is for the log and names no recipient.
-    pub(super) async fn send(&self, message: Message) -> Result<(), String> {
+    /// Hands a mail over.
+    pub(super) async fn send(&self, message: Message) -> Result<(), Failure> {
         let handed = async {
             match &self.way {
                 Way::Smtp(smtp) => match smtp.send(message).await {
                     Ok(_) => Ok(()),
-                    Err(error) => Err(match error.status() {
+                    Err(error) if error.is_permanent() => Err(Failure::Refused),
+                    Err(error) => Err(Failure::Later(match error.status() {
                         Some(code) => format!("the mail server answered {code}"),
                         None if error.is_timeout() => "the mail server took too long".to_owned(),
                         None => "the mail server cannot be reached".to_owned(),
-                    }),
+                    })),
                 },
                 Way::Folder(folder) => {
-                    folder.send(message).await.map(drop).map_err(|error| error.to_string())
+                    folder.send(message).await.map(drop).map_err(|error| Failure::Later(error.to_string()))
                 }
             }
         };
         tokio::time::timeout(LONGEST, handed)
             .await
-            .unwrap_or_else(|_| Err("the mail server took too long".to_owned()))
+            .unwrap_or_else(|_| Err(Failure::Later("the mail server took too long".to_owned())))
     }
 }
 

@@ -12,6 +12,7 @@ use shared::model::share::{ShareType, State};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
     }
     let mut session = service.store.write().await?;
     let found = find(&mut session, actor, &input.filter, now).await?;
-    lock_dashboards(&mut session, actor, &found, now).await?;
+    lock_all(&mut session, actor, &found, now).await?;
     let (mut changed, mut keys) = (Vec::new(), Vec::new());
     for Stored { share, .. } in &found {
         if change(service, &mut session, actor, (input.action, share.id), now).await? {
@@ -42,11 +43,14 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
         let pending = outbox::pending_of(&mut session, share.id).await?;
         keys.extend(pending.into_iter().map(|key| (share.id, key)));
     }
-    let contexts: BTreeMap<Uuid, Uuid> =
-        found.iter().filter_map(|Stored { share, .. }| Some((share.context?, share.id))).collect();
-    for (context, share) in contexts {
-        let pending = store::context::pending(&mut session, context).await?;
-        keys.extend(pending.into_iter().map(|key| (share, key)));
+    let mut contexts: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+    for Stored { share, .. } in &found {
+        let Some(context) = share.context else { continue };
+        if let Entry::Vacant(new) = contexts.entry(context) {
+            new.insert(store::context::pending(&mut session, context).await?);
+        }
+        let pending = contexts.get(&context).into_iter().flatten().cloned();
+        keys.extend(pending.map(|key| (share.id, key)));
     }
     if input.action == BulkAction::Revoke {
         let known: HashSet<Uuid> = found.iter().map(|stored| stored.share.id).collect();
@@ -103,8 +107,8 @@ async fn find(
     Ok(listed.records)
 }
 
-/// Holds the dashboards, in order: whoever changes all shares of one waits, instead of each waiting for the other.
-async fn lock_dashboards(session: &mut Session, actor: &Actor, found: &[Stored], now: Millis) -> Result<()> {
+/// Holds what is changed, the dashboards first and in order: whoever changes all shares of one waits, instead of each waiting for the other.
+async fn lock_all(session: &mut Session, actor: &Actor, found: &[Stored], now: Millis) -> Result<()> {
     for dashboard in found.iter().map(|stored| stored.share.target.id).collect::<BTreeSet<_>>() {
         match store::dashboard::lock(session, actor.organization.id, dashboard).await {
             // Its shares were revoked with it.
@@ -112,7 +116,10 @@ async fn lock_dashboards(session: &mut Session, actor: &Actor, found: &[Stored],
             Err(error) => return Err(error),
         }
     }
-    // Then their contexts, for the same reason.
+    // Then the shares and, last, their contexts, for the same reason.
+    for stored in found {
+        share::lock(session, actor, stored.share.id).await?;
+    }
     store::context::touch(session, found.iter().filter_map(|stored| stored.share.context), now).await?;
     Ok(())
 }

@@ -105,19 +105,28 @@ pub(crate) async fn delete(service: &Service, actor: &Actor, id: Uuid) -> Result
             Err(error) => return Err(error),
         }
     }
-    let mut revoked = Vec::new();
-    for (share, _) in bound {
-        // Another organization's context has no shares here.
-        let mut share = match share::lock(&mut session, actor, share).await {
-            Ok(share) => share,
-            Err(Error::NotFound(_)) => continue,
+    let mut shares = Vec::new();
+    for (share, _) in &bound {
+        match share::lock(&mut session, actor, *share).await {
+            Ok(share) => shares.push(share),
+            // Another organization's context has no shares here.
+            Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),
-        };
-        share::revoke_within(&mut session, actor, &mut share, now).await?;
-        revoked.push(share.id);
+        }
     }
+    let mut revoked = Vec::new();
     let deleted = match store::context::lock(&mut session, organization, id).await {
-        Ok(mut opens) => {
+        Ok(_) => {
+            let now_bound = store::context::shares(&mut session, id).await?;
+            if now_bound.iter().any(|share| !bound.contains(share)) {
+                return Err(Error::Unavailable("a share was bound to the context meanwhile".to_owned()));
+            }
+            for mut share in shares {
+                share::revoke_within(&mut session, actor, &mut share, now).await?;
+                revoked.push(share.id);
+            }
+            // The shares' own revocation has changed it.
+            let mut opens = store::context::lock(&mut session, organization, id).await?;
             store::context::delete(&mut session, id, now).await?;
             share::revoke_within(&mut session, actor, &mut opens, now).await?;
             let detail = json!({ "shares": revoked });

@@ -1,6 +1,6 @@
 //! Signing in at the portal: codes by mail, sessions, and what members opened.
 //!
-//! Who asks for a code is answered before anybody looks whether they are a member: [`ask`] does the same for everybody, [`issue_codes`]
+//! Who asks for a code is answered before anybody looks whether they are a member: [`ask`] does the same for everybody, [`issue_code`]
 //! finds out afterwards. So neither the answer nor its time tells (RELIABILITY.md D2).
 
 use super::Actor;
@@ -26,11 +26,11 @@ use uuid::Uuid;
 /// How every refresh token begins, so that scanners recognise a leaked one.
 const REFRESH_PREFIX: &str = "prt_";
 /// Random bytes of a refresh token.
-const REFRESH_BYTES: usize = 32;
+const REFRESH_BYTES: usize = 24;
+/// Bytes of its tag.
+const TAG_BYTES: usize = 8;
 /// How long the mail about a first opening is worth sending.
 const NOTICE_LIFE: Duration = Duration::from_hours(72);
-/// How many who asked for a code are looked at in one transaction.
-const BATCH: u32 = 20;
 
 /// What a sign-in or a refresh gives.
 pub(crate) struct Tokens {
@@ -47,30 +47,35 @@ pub(crate) async fn ask(service: &Service, peer: Peer, input: CodeRequestIn) -> 
     if !service.mail.is_configured() {
         return Err(Error::Unavailable("no mail server is configured: POSTERN_SMTP_URL".to_owned()));
     }
+    // Before any transaction: whoever floods must not hold the database.
+    service.limit.peer(peer)?;
     let now = service.clock.now();
     let mut session = service.store.write().await?;
     let network = network(service, "asks", peer);
     store::portal::keep_pace(&mut session, &network, &code::ASKING, now).await?;
-    let asked = Asked { company_slug: input.company_slug, address: input.email, at: now };
+    // What is no slug and no address is nobody's, and is written all the same: that takes as long.
+    let company_slug = Some(input.company_slug).filter(|slug| is_slug(slug)).unwrap_or_default();
+    let address =
+        Address::parse(&input.email).map_or_else(String::new, |address| address.as_str().to_owned());
+    let asked = Asked { company_slug, address, at: now };
     store::portal::ask(&mut session, &asked).await?;
     session.commit().await?;
     service.mail.wake();
     Ok(())
 }
 
-/// Gives codes to those who asked and may have one; how many had asked. Codes and their mails are made in one transaction.
-pub(crate) async fn issue_codes(service: &Service) -> Result<usize> {
+/// Gives a code to whoever asked first, if they may have one; `false` when nobody waits. Each has a transaction of its own, so that none
+/// waits for another: the code and its mail are made in it.
+pub(crate) async fn issue_code(service: &Service) -> Result<bool> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
-    let asked = store::portal::take_asked(&mut session, BATCH).await?;
-    for one in &asked {
-        issue_code(&mut session, one, now).await?;
-    }
+    let Some(asked) = store::portal::take_asked(&mut session).await? else { return Ok(false) };
+    issue_to(&mut session, &asked, now).await?;
     session.commit().await?;
-    Ok(asked.len())
+    Ok(true)
 }
 
-async fn issue_code(session: &mut Session, asked: &Asked, now: Millis) -> Result<()> {
+async fn issue_to(session: &mut Session, asked: &Asked, now: Millis) -> Result<()> {
     // What waited longer than a code lives is not waited for any more.
     if now.since(asked.at) >= code::LIFE {
         return Ok(());
@@ -89,6 +94,9 @@ async fn issue_code(session: &mut Session, asked: &Asked, now: Millis) -> Result
         Err(Error::Throttled { .. }) => return Ok(()),
         Err(error) => return Err(error),
     }
+    if !may_mail(session, organization.id, now).await? {
+        return Ok(());
+    }
     let issued = Issued { id: Uuid::now_v7(), nonce: random::bytes()? };
     store::portal::issue(session, organization.id, &address, issued, now).await?;
     // The member's own address; of a domain's member, the one that is compared with the domain.
@@ -100,12 +108,14 @@ async fn issue_code(session: &mut Session, asked: &Asked, now: Millis) -> Result
 /// # Errors
 /// [`Error::SignInFailed`] whatever is wrong, [`Error::Throttled`].
 pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> Result<Tokens> {
+    service.limit.peer(peer)?;
     let now = service.clock.now();
     let mut session = service.store.write().await?;
     // Written whoever it is, so that a stranger's try takes as long as a member's.
     let network = network(service, "types", peer);
     store::portal::keep_pace(&mut session, &network, &code::TYPING, now).await?;
-    let organization = store::organization::by_slug(&mut session, &input.company_slug).await?;
+    let slug = Some(input.company_slug.as_str()).filter(|slug| is_slug(slug)).unwrap_or_default();
+    let organization = store::organization::by_slug(&mut session, slug).await?;
     let who = organization.zip(Address::parse(&input.email));
     let issued = match &who {
         Some((organization, address)) => {
@@ -116,8 +126,8 @@ pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> R
     // A try counts whatever comes after it.
     session.commit().await?;
     let ((organization, address), issued) = who.zip(issued).ok_or(Error::SignInFailed)?;
-    metrics::counter!("postern_codes_compared_total").increment(1);
     let typed = Code::parse(&input.code.0).ok_or(Error::SignInFailed)?;
+    metrics::counter!("postern_codes_compared_total").increment(1);
     let subject = Subject { organization: organization.id, address: &address };
     let is_right =
         service.ring.iter().any(|keys| Code::derive(keys, issued.id, &issued.nonce, subject).is(&typed));
@@ -132,9 +142,11 @@ pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> R
     if memberships.is_empty() {
         return Err(Error::SignInFailed);
     }
-    let (refresh_token, refresh_hash) = new_refresh_token()?;
     let (id, organization_id) = (Uuid::now_v7(), organization.id);
-    let sign_in = SignIn { id, organization: organization_id, address, refresh_hash, refreshed_at: now };
+    let (refresh_token, refresh_hash) = new_refresh_token(service, id)?;
+    let (previous_hash, refreshed_at) = (None, now);
+    let sign_in =
+        SignIn { id, organization: organization_id, address, refresh_hash, previous_hash, refreshed_at };
     store::portal::begin(&mut session, &sign_in, now).await?;
     session.commit().await?;
     tokens(service, &organization, id, memberships, refresh_token, now)
@@ -148,10 +160,13 @@ pub(crate) async fn verify(service: &Service, peer: Peer, input: &VerifyIn) -> R
 pub(crate) async fn refresh(service: &Service, peer: Peer, refresh_token: &str) -> Result<Tokens> {
     service.limit.peer(peer)?;
     let now = service.clock.now();
-    let hash = hash(refresh_token).ok_or(Error::SignInFailed)?;
+    let (id, hash) = named(service, refresh_token).ok_or(Error::SignInFailed)?;
     let mut session = service.store.write().await?;
-    let sign_in = store::portal::lock(&mut session, &hash, now).await?.ok_or(Error::SignInFailed)?;
-    let is_copy = hash != sign_in.refresh_hash && now.since(sign_in.refreshed_at) >= REFRESH_GRACE;
+    let sign_in = store::portal::lock(&mut session, id, now).await?.ok_or(Error::SignInFailed)?;
+    let is_before = sign_in.previous_hash.as_ref() == Some(&hash);
+    let in_grace = is_before && now.since(sign_in.refreshed_at) < REFRESH_GRACE;
+    // Ours, as its tag says, and taken before: two hold the session.
+    let is_copy = hash != sign_in.refresh_hash && !in_grace;
     let memberships =
         store::context::memberships(&mut session, sign_in.organization, &sign_in.address).await?;
     if is_copy {
@@ -164,7 +179,7 @@ pub(crate) async fn refresh(service: &Service, peer: Peer, refresh_token: &str) 
         session.commit().await?;
         return Err(Error::SignInFailed);
     }
-    let (refresh_token, refresh_hash) = new_refresh_token()?;
+    let (refresh_token, refresh_hash) = new_refresh_token(service, sign_in.id)?;
     store::portal::renew(&mut session, sign_in.id, &refresh_hash, now).await?;
     let organization = store::organization::find(&mut session, sign_in.organization).await?;
     session.commit().await?;
@@ -174,9 +189,9 @@ pub(crate) async fn refresh(service: &Service, peer: Peer, refresh_token: &str) 
 /// Ends a session, with its access tokens. Again is no mistake, and neither is a token that is none.
 pub(crate) async fn log_out(service: &Service, peer: Peer, refresh_token: &str) -> Result<()> {
     service.limit.peer(peer)?;
-    let Some(hash) = hash(refresh_token) else { return Ok(()) };
+    let Some((id, _)) = named(service, refresh_token) else { return Ok(()) };
     let mut session = service.store.write().await?;
-    match store::portal::lock(&mut session, &hash, service.clock.now()).await? {
+    match store::portal::lock(&mut session, id, service.clock.now()).await? {
         Some(sign_in) => end(service, session, &sign_in).await,
         None => Ok(()),
     }
@@ -227,17 +242,32 @@ fn tokens(
     Ok(Tokens { body: SessionOut::new(access_token, None, contexts), refresh_token, company_slug })
 }
 
-/// A new refresh token, and how it is stored.
-fn new_refresh_token() -> Result<(String, String)> {
-    let token = format!("{REFRESH_PREFIX}{}", hex::encode(random::bytes::<REFRESH_BYTES>()?));
+/// A new refresh token of a session, and how it is stored: the session's id, random bytes, and a tag by which an old one of ours is told
+/// from a stranger's invention.
+fn new_refresh_token(service: &Service, sign_in: Uuid) -> Result<(String, String)> {
+    let secret = random::bytes::<REFRESH_BYTES>()?;
+    let mac = service.ring.current.portal.mac(&[b"refresh", sign_in.as_bytes(), &secret]);
+    let (tag, _) = mac.split_at(TAG_BYTES);
+    let token = format!("{REFRESH_PREFIX}{}{}{}", sign_in.simple(), hex::encode(secret), hex::encode(tag));
     let hash = hex::encode(Sha256::digest(&token));
     Ok((token, hash))
 }
 
-/// How a refresh token is found; `None` for what has not the shape of one.
-fn hash(refresh_token: &str) -> Option<String> {
-    let secret = refresh_token.strip_prefix(REFRESH_PREFIX)?;
-    (secret.len() == 2 * REFRESH_BYTES).then(|| hex::encode(Sha256::digest(refresh_token)))
+/// The session that a refresh token is of, and how the token is stored; `None` for what is none of ours.
+fn named(service: &Service, refresh_token: &str) -> Option<(Uuid, String)> {
+    let mut bytes = [0; 16 + REFRESH_BYTES + TAG_BYTES];
+    hex::decode_to_slice(refresh_token.strip_prefix(REFRESH_PREFIX)?, &mut bytes).ok()?;
+    let (id, rest) = bytes.split_at(16);
+    let (secret, tag) = rest.split_at(REFRESH_BYTES);
+    let parts: [&[u8]; 3] = [b"refresh", id, secret];
+    let is_ours = service.ring.iter().any(|keys| keys.portal.verify(&parts, tag));
+    is_ours.then(|| Some((Uuid::from_slice(id).ok()?, hex::encode(Sha256::digest(refresh_token))))).flatten()
+}
+
+/// As organizations are named.
+pub(crate) fn is_slug(slug: &str) -> bool {
+    (1..=64).contains(&slug.len())
+        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Names a network in the count of what it does, so that the table knows no address.
@@ -279,10 +309,27 @@ pub(crate) async fn accesses(
     Ok(Listed { total: listed.total, records: listed.records.into_iter().map(render).collect() })
 }
 
+/// May an organization have one more mail sent? What is beyond its limit is not sent at all.
+async fn may_mail(session: &mut Session, organization: Uuid, now: Millis) -> Result<bool> {
+    let subject = format!("mail:{}", organization.simple());
+    match store::portal::keep_pace(session, &subject, &code::MAILING, now).await {
+        Ok(()) => Ok(true),
+        Err(Error::Throttled { .. }) => {
+            tracing::warn!(%organization, "an organization has no more mail sent within the hour");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Has whoever wants to know told that a share was opened for the first time.
 pub(super) async fn tell_of_first_opening(session: &mut Session, share: Uuid, now: Millis) -> Result<()> {
     match store::share::notify_once(session, share, now).await? {
         Some(address) => {
+            let organization = store::organization::of_share(session, share).await?.id;
+            if !may_mail(session, organization, now).await? {
+                return Ok(());
+            }
             store::mail::enqueue(session, (Kind::FirstOpening, share), &address, NOTICE_LIFE, now).await
         }
         None => Ok(()),
@@ -295,6 +342,7 @@ pub(crate) async fn sweep(service: &Service, days: u32) -> Result<()> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
     store::portal::sweep(&mut session, now).await?;
+    store::mail::sweep(&mut session, now).await?;
     let before = Millis(now.0.saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
     store::access_log::sweep(&mut session, before).await?;
     session.commit().await

@@ -14,6 +14,8 @@ use shared::{Error, Result};
 pub(crate) async fn report(service: &Service, key: &RecordKey, reported: Usage, tiles: &Days) -> Result<()> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
+    // The share first, as everywhere: two sessions that lock both must not wait for one another.
+    store::share::hold_of_token(&mut session, key.as_str()).await?;
     let (share, before) =
         store::usage::lock(&mut session, key.as_str()).await?.ok_or(Error::NotFound("record"))?;
     let after = before.merged(reported);
@@ -22,7 +24,7 @@ pub(crate) async fn report(service: &Service, key: &RecordKey, reported: Usage, 
         return Ok(());
     }
     store::usage::update(&mut session, key.as_str(), &after).await?;
-    if before.opens == 0 && after.opens > 0 {
+    if before.opens == 0 && after.opens > 0 && service.mail.is_configured() {
         super::portal::tell_of_first_opening(&mut session, share, now).await?;
     }
     let locked = after.begins_lock(&before, now);

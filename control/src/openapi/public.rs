@@ -4,10 +4,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::call::Executed;
+use shared::call::{Executed, PageRows};
 use shared::face::dashboard::embed::InfoOut;
 use shared::face::dashboard::error::ErrorOut;
-use shared::face::dashboard::public::{OptionsOut, ResolveOut, UnlockOut};
+use shared::face::dashboard::public::{OptionsOut, ResolveOut, ResolveProductOut, UnlockOut};
 use std::collections::BTreeMap;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -70,10 +70,18 @@ enum PublicFailure {
     Unavailable(ErrorOut<'static>),
 }
 
+/// What a link opens: a dashboard, or a data product.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Resolved {
+    Dashboard(ResolveOut<'static>),
+    DataProduct(ResolveProductOut<'static>),
+}
+
 /// What a link opens.
 #[utoipa::path(get, path = "/api/v1/public/shares/{token}/resolve", tag = "public", operation_id = "resolveShare",
     params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$")),
-    responses((status = 200, body = ResolveOut<'static>), PublicFailure), security(()))]
+    responses((status = 200, body = Resolved), PublicFailure), security(()))]
 pub(super) fn resolve() {}
 
 /// Answers of an unlock.
@@ -114,6 +122,32 @@ pub(super) fn unlock() {}
     params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$")),
     request_body = ExecuteIn, responses((status = 200, body = ExecuteOut), PublicFailure), security(()))]
 pub(super) fn execute() {}
+
+/// Rows of a link's data product, page by page.
+#[utoipa::path(get, path = "/api/v1/public/shares/{token}/data", tag = "public", operation_id = "listShareRows",
+    params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$"),
+        ("limit" = Option<u32>, Query, description = "Most rows; 100 when absent", minimum = 1, maximum = 1000),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same sort, order and search"),
+        ("offset" = Option<u64>, Query, description = "The number of the first row, from 0; not beside a cursor or search"),
+        ("sort" = Option<String>, Query, description = "The name of a column that is `sortable`; empty cells come last"),
+        ("order" = Option<String>, Query, description = "`asc` or `desc`"),
+        ("search" = Option<String>, Query, description = "Only rows of which a text has this part, in any case", max_length = 128)),
+    responses((status = 200, body = PageRows),
+        (status = 422, description = "A parameter is none, or the cursor is of another question or version.", body = ErrorOut<'static>),
+        PublicFailure), security(()))]
+pub(super) fn data() {}
+
+/// All of a link's data product, as a file.
+///
+/// In CSV a text that a spreadsheet would run as a formula has an apostrophe before it; the other formats hold it as it is. A link
+/// that dies on the way ends the answer early, as an error of the connection.
+#[utoipa::path(get, path = "/api/v1/public/shares/{token}/data/download", tag = "public", operation_id = "downloadShareRows",
+    params(("token" = String, Path, description = "The share's token", pattern = "^shr_[0-9a-f]{40}$"),
+        ("format" = String, Query, description = "`csv`, `jsonl` or `parquet`")),
+    responses((status = 200, description = "The file, streamed.",
+            content((String = "text/csv"), (String = "application/jsonl"), (String = "application/vnd.apache.parquet"))),
+        (status = 422, description = "Another format.", body = ErrorOut<'static>), PublicFailure), security(()))]
+pub(super) fn download() {}
 
 /// The options of a filter.
 #[utoipa::path(get, path = "/api/v1/public/shares/{token}/filters/{filter_slug}/options", tag = "public",

@@ -1,7 +1,7 @@
 //! Share contexts, their members, and what they may open.
 
 use super::share::Row as ShareRow;
-use super::{Listed, Page, Session, document, execute, fault, id, outbox, query, signed, unsigned};
+use super::{Listed, Page, Session, document, execute, fault, id, millis, outbox, query, signed, unsigned};
 use shared::model::address::{Address, Domain, Invited};
 use shared::model::context::{Bound, MAX_DASHBOARDS};
 use shared::model::dashboard::Definition;
@@ -204,22 +204,45 @@ pub(crate) async fn share_count(session: &mut Session, context: Uuid) -> Result<
 
 /// What the members of a context may open: shares in force that fit their dashboards.
 pub(crate) async fn bound(session: &mut Session, context: &str) -> Result<Vec<Bound>> {
-    const SQL: &str = "SELECT t.record_key, s.id, s.name, d.slug, d.definition
+    const SQL: &str =
+        "SELECT t.record_key, s.id AS share_id, s.name, d.slug, d.definition, s.not_before, s.expires_at
         FROM share s
         JOIN share_token t ON t.share_id = s.id AND t.retired_at IS NULL
         JOIN dashboard d ON d.id = s.target_id
         WHERE s.context_id = $1 AND s.state = 'live' AND s.closed = 0 AND s.target_kind = 'dashboard'
         ORDER BY s.id LIMIT $2";
     let most = i64::try_from(MAX_DASHBOARDS).unwrap_or(i64::MAX);
-    let rows = query!(session, fetch_all, (String, String, String, String, String), SQL, context, most)
-        .map_err(fault)?;
-    let bound = |(record, share, name, slug, definition): (String, String, String, String, String)| {
-        let record = RecordKey::parse(&record)
-            .ok_or_else(|| Error::Internal(format!("stored record key {record:?}")))?;
-        let Definition { title, description, .. } = document(&definition)?;
-        Ok(Bound { record, share: id(&share)?, name, slug, title, description })
-    };
-    rows.into_iter().map(bound).collect()
+    let rows = query!(session, fetch_all, BoundRow, SQL, context, most).map_err(fault)?;
+    rows.into_iter().map(BoundRow::into_domain).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct BoundRow {
+    record_key: String,
+    share_id: String,
+    name: String,
+    slug: String,
+    definition: String,
+    not_before: Option<i64>,
+    expires_at: Option<i64>,
+}
+
+impl BoundRow {
+    fn into_domain(self) -> Result<Bound> {
+        let record = RecordKey::parse(&self.record_key)
+            .ok_or_else(|| Error::Internal(format!("stored record key {:?}", self.record_key)))?;
+        let Definition { title, description, .. } = document(&self.definition)?;
+        Ok(Bound {
+            record,
+            share: id(&self.share_id)?,
+            name: self.name,
+            slug: self.slug,
+            title,
+            description,
+            not_before: millis(self.not_before),
+            expires_at: millis(self.expires_at),
+        })
+    }
 }
 
 /// A member of a context.
@@ -313,7 +336,7 @@ pub(crate) async fn members(session: &mut Session, context: Uuid, page: &Page) -
     Ok(Listed { total: unsigned(total), records })
 }
 
-/// What an address is a member of, with the contexts' names: by name, each context once. A person counts before their domain.
+/// What an address is a member of, with the contexts' names: the oldest context first, each once. A person counts before their domain.
 pub(crate) async fn memberships(
     session: &mut Session,
     organization: Uuid,
@@ -325,7 +348,7 @@ pub(crate) async fn memberships(
         JOIN share s ON s.target_id = c.id AND s.share_type = 'portal' AND s.state = 'live'
         WHERE c.organization_id = $1 AND c.deleted_at IS NULL
             AND ((m.kind = 'person' AND m.address = $2) OR (m.kind = 'domain' AND m.address = $3))
-        ORDER BY c.name, c.id, m.kind DESC";
+        ORDER BY c.id, m.kind DESC";
     let (organization, domain) = (organization.to_string(), address.domain());
     let rows = query!(
         session,

@@ -107,7 +107,7 @@ pub(crate) async fn list(
     Ok(Listed { total: unsigned(total), records })
 }
 
-/// Deletes a source that no living dashboard uses.
+/// Deletes a source that no living dashboard or data product uses.
 ///
 /// # Errors
 /// [`Error::Conflict`] while one does.
@@ -117,7 +117,7 @@ pub(crate) async fn delete(session: &mut Session, organization: Uuid, source: Uu
         execute!(session, SQL, source.to_string(), organization.to_string()).map_err(
             |error| match &error {
                 sqlx::Error::Database(database) if database.is_foreign_key_violation() => {
-                    Error::Conflict("a dashboard uses the data source".to_owned())
+                    Error::Conflict("a dashboard or data product uses the data source".to_owned())
                 }
                 _ => fault(error),
             },

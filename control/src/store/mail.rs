@@ -126,6 +126,11 @@ pub(crate) async fn postpone(session: &mut Session, mail: Uuid, next: Millis) ->
     Ok(())
 }
 
+/// Forgets mails that are not worth sending any more.
+pub(crate) async fn sweep(session: &mut Session, now: Millis) -> Result<u64> {
+    execute!(session, "DELETE FROM mail WHERE expires_at <= $1 AND claimed_until <= $1", now.0).map_err(fault)
+}
+
 /// How many mails wait.
 pub(crate) async fn backlog(session: &mut Session) -> Result<u64> {
     let (count,) = query!(session, fetch_one, (i64,), "SELECT COUNT(*) FROM mail").map_err(fault)?;

@@ -9,11 +9,12 @@ use super::usage::Row as UsageRow;
 use super::{Session, context, document, embed, execute, fault, id, query, signed, unsigned};
 use shared::model::context::{Bound, ContextView};
 use shared::model::dashboard::Definition;
+use shared::model::data_product;
 use shared::model::embed::Terms;
 use shared::model::share::{Share, ShareType, State, Target, TargetKind};
 use shared::model::usage::Usage;
 use shared::replica::{
-    CONTEXT_SCHEMA, EMBED_SCHEMA, Live, Organization, Record, SCHEMA, ShareView, TargetView,
+    CONTEXT_SCHEMA, EMBED_SCHEMA, Live, Organization, PRODUCT_SCHEMA, Record, SCHEMA, ShareView, TargetView,
 };
 use shared::time::Millis;
 use shared::{Error, Result};
@@ -63,14 +64,14 @@ macro_rules! enqueue_current {
     };
 }
 
-/// Enqueues the current tokens of all shares of a dashboard and gives their record keys.
+/// Enqueues the current tokens of all shares of what they open and gives their record keys.
 pub(crate) async fn enqueue_all(
     session: &mut Session,
-    dashboard: uuid::Uuid,
+    target: uuid::Uuid,
     now: Millis,
 ) -> Result<Vec<String>> {
     const SQL: &str = enqueue_current!("s.target_id = $3");
-    let rows = query!(session, fetch_all, (String,), SQL, now.0, now.plus(CLAIM).0, dashboard.to_string())
+    let rows = query!(session, fetch_all, (String,), SQL, now.0, now.plus(CLAIM).0, target.to_string())
         .map_err(fault)?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }
@@ -230,8 +231,9 @@ macro_rules! current {
             $with,
             " SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
                 t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
-                o.name AS organization_name, o.embed_origins,
-                COALESCE(d.definition, i.definition, m.definition) AS definition, d.version, c.name AS context_name,
+                o.name AS organization_name, o.embed_origins, c.name AS context_name,
+                COALESCE(d.definition, p.definition, i.definition, m.definition) AS definition,
+                COALESCE(d.version, p.version) AS version,
                 CASE WHEN s.share_type = 'embed' THEN (SELECT MIN(k.generation) FROM embed_key k
                     WHERE k.organization_id = o.id AND k.stopped_at IS NULL) END AS oldest_embed_key,
                 CASE WHEN s.share_type = 'embed' THEN (SELECT MAX(k.generation) FROM embed_key k
@@ -244,6 +246,7 @@ macro_rules! current {
             LEFT JOIN dashboard d ON s.target_kind = 'dashboard' AND d.id = s.target_id
             LEFT JOIN item i ON s.target_kind = 'item' AND i.id = s.target_id
             LEFT JOIN collection m ON s.target_kind = 'collection' AND m.id = s.target_id
+            LEFT JOIN data_product p ON s.target_kind = 'data_product' AND p.id = s.target_id
             WHERE ",
             $which
         )
@@ -372,7 +375,13 @@ fn target(target: Target, definition: Option<&str>, version: Option<i64>) -> Res
         }
         TargetKind::Item => Ok(TargetView::Item(document(definition)?)),
         TargetKind::Collection => Ok(TargetView::Collection(document(definition)?)),
-        TargetKind::DataProduct | TargetKind::Context => Err(missing()),
+        TargetKind::DataProduct => {
+            let version = version.ok_or_else(missing)?;
+            let definition = document::<data_product::Definition>(definition)?;
+            let view = definition.view(target.id, unsigned(version));
+            view.map(TargetView::DataProduct).ok_or_else(missing)
+        }
+        TargetKind::Context => Err(missing()),
     }
 }
 
@@ -382,6 +391,7 @@ fn live(share: Share, embed: Option<Terms>, organization: Organization, target: 
         schema: match embed {
             Some(_) => EMBED_SCHEMA,
             None if is_context || share.context.is_some() => CONTEXT_SCHEMA,
+            None if target.data_product().is_some() => PRODUCT_SCHEMA,
             None => SCHEMA,
         },
         revision: share.revision,
@@ -418,5 +428,14 @@ pub(crate) async fn pending_of(session: &mut Session, share: uuid::Uuid) -> Resu
     const SQL: &str = "SELECT o.record_key FROM outbox o JOIN share_token t ON t.record_key = o.record_key
         WHERE t.share_id = $1 ORDER BY t.generation";
     let rows = query!(session, fetch_all, (String,), SQL, share.to_string()).map_err(fault)?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+/// Record keys of all shares of what they open that the edge has yet to learn about, tombstones first.
+pub(crate) async fn pending_of_target(session: &mut Session, target: uuid::Uuid) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT o.record_key FROM share s
+        JOIN share_token t ON t.share_id = s.id JOIN outbox o ON o.record_key = t.record_key
+        WHERE s.target_id = $1 ORDER BY s.id, t.generation";
+    let rows = query!(session, fetch_all, (String,), SQL, target.to_string()).map_err(fault)?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }

@@ -4,7 +4,7 @@ use super::{Session, document, execute, fault, id, query, to_text, unsigned};
 use shared::model::address::Address;
 use shared::model::code::{LIFE, MAX_TRIES};
 use shared::model::pace::{self, Rule};
-use shared::model::portal::SESSION_LIFE;
+use shared::model::portal::{LONGEST_SESSION, SESSION_LIFE};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::time::Duration;
@@ -30,12 +30,12 @@ pub(crate) async fn ask(session: &mut Session, asked: &Asked) -> Result<()> {
     Ok(())
 }
 
-/// Takes some who want one out, oldest first. Those that another takes are left to it.
-pub(crate) async fn take_asked(session: &mut Session, limit: u32) -> Result<Vec<Asked>> {
+/// Takes whoever asked first out. Those that another takes are left to it.
+pub(crate) async fn take_asked(session: &mut Session) -> Result<Option<Asked>> {
     macro_rules! take {
         ($skip_locked:literal) => {
             concat!(
-                "DELETE FROM code_request WHERE id IN (SELECT id FROM code_request ORDER BY id LIMIT $1 ",
+                "DELETE FROM code_request WHERE id IN (SELECT id FROM code_request ORDER BY id LIMIT 1 ",
                 $skip_locked,
                 ") RETURNING company_slug, address, asked_at"
             )
@@ -45,10 +45,8 @@ pub(crate) async fn take_asked(session: &mut Session, limit: u32) -> Result<Vec<
         Session::Sqlite(_) => take!(""),
         Session::Postgres(_) => take!("FOR UPDATE SKIP LOCKED"),
     };
-    let rows = query!(session, fetch_all, (String, String, i64), sql, i64::from(limit)).map_err(fault)?;
-    let asked =
-        |(company_slug, address, at): (String, String, i64)| Asked { company_slug, address, at: Millis(at) };
-    Ok(rows.into_iter().map(asked).collect())
+    let row = query!(session, fetch_optional, (String, String, i64), sql).map_err(fault)?;
+    Ok(row.map(|(company_slug, address, at)| Asked { company_slug, address, at: Millis(at) }))
 }
 
 /// Lets something happen to `subject` if the rules allow it. Holds the subject until the session ends, so that no two at once are
@@ -153,6 +151,8 @@ pub(crate) struct SignIn {
     pub(crate) address: Address,
     /// SHA-256 of the refresh token that is taken next.
     pub(crate) refresh_hash: String,
+    /// SHA-256 of the one before it.
+    pub(crate) previous_hash: Option<String>,
     /// When the refresh token before it was taken.
     pub(crate) refreshed_at: Millis,
 }
@@ -163,6 +163,7 @@ struct SignInRow {
     organization_id: String,
     address: String,
     refresh_hash: String,
+    previous_hash: Option<String>,
     refreshed_at: i64,
 }
 
@@ -175,6 +176,7 @@ impl SignInRow {
             organization: id(&self.organization_id)?,
             address,
             refresh_hash: self.refresh_hash,
+            previous_hash: self.previous_hash,
             refreshed_at: Millis(self.refreshed_at),
         })
     }
@@ -198,12 +200,12 @@ pub(crate) async fn begin(session: &mut Session, sign_in: &SignIn, now: Millis) 
     Ok(())
 }
 
-/// The session of a refresh token, the last or the one before it, held until the database session ends.
-pub(crate) async fn lock(session: &mut Session, hash: &str, now: Millis) -> Result<Option<SignIn>> {
+/// A session, held until the database session ends.
+pub(crate) async fn lock(session: &mut Session, sign_in: Uuid, now: Millis) -> Result<Option<SignIn>> {
     const SQL: &str = "UPDATE portal_session SET refreshed_at = refreshed_at
-        WHERE (refresh_hash = $1 OR previous_hash = $1) AND expires_at > $2
-        RETURNING id, organization_id, address, refresh_hash, refreshed_at";
-    query!(session, fetch_optional, SignInRow, SQL, hash, now.0)
+        WHERE id = $1 AND expires_at > $2
+        RETURNING id, organization_id, address, refresh_hash, previous_hash, refreshed_at";
+    query!(session, fetch_optional, SignInRow, SQL, sign_in.to_string(), now.0)
         .map_err(fault)?
         .map(SignInRow::into_domain)
         .transpose()
@@ -211,7 +213,7 @@ pub(crate) async fn lock(session: &mut Session, hash: &str, now: Millis) -> Resu
 
 /// A session by id, as long as it lasts.
 pub(crate) async fn find(session: &mut Session, sign_in: Uuid, now: Millis) -> Result<Option<SignIn>> {
-    const SQL: &str = "SELECT id, organization_id, address, refresh_hash, refreshed_at
+    const SQL: &str = "SELECT id, organization_id, address, refresh_hash, previous_hash, refreshed_at
         FROM portal_session WHERE id = $1 AND expires_at > $2";
     query!(session, fetch_optional, SignInRow, SQL, sign_in.to_string(), now.0)
         .map_err(fault)?
@@ -222,8 +224,12 @@ pub(crate) async fn find(session: &mut Session, sign_in: Uuid, now: Millis) -> R
 /// Gives a session its next refresh token; the one that was the last works for a while still.
 pub(crate) async fn renew(session: &mut Session, sign_in: Uuid, hash: &str, now: Millis) -> Result<()> {
     const SQL: &str = "UPDATE portal_session
-        SET previous_hash = refresh_hash, refresh_hash = $1, refreshed_at = $2, expires_at = $3 WHERE id = $4";
-    execute!(session, SQL, hash, now.0, now.plus(SESSION_LIFE).0, sign_in.to_string()).map_err(fault)?;
+        SET previous_hash = refresh_hash, refresh_hash = $1, refreshed_at = $2,
+            expires_at = CASE WHEN $3 < created_at + $4 THEN $3 ELSE created_at + $4 END
+        WHERE id = $5";
+    let longest = i64::try_from(LONGEST_SESSION.as_millis()).unwrap_or(i64::MAX);
+    let end = now.plus(SESSION_LIFE).0;
+    execute!(session, SQL, hash, now.0, end, longest, sign_in.to_string()).map_err(fault)?;
     Ok(())
 }
 
@@ -240,7 +246,7 @@ pub(crate) async fn sweep(session: &mut Session, now: Millis) -> Result<()> {
     const SESSIONS: &str = "DELETE FROM portal_session WHERE expires_at <= $1";
     const PACES: &str = "DELETE FROM pace WHERE last_at <= $1";
     /// No limit looks back further, and nobody tells of a session later.
-    const LONGEST: Duration = Duration::from_hours(1);
+    const LONGEST: Duration = Duration::from_hours(24);
     let before = Millis(now.0.saturating_sub(i64::try_from(LONGEST.as_millis()).unwrap_or(i64::MAX)));
     execute!(&mut *session, CODES, now.0).map_err(fault)?;
     execute!(&mut *session, SESSIONS, before.0).map_err(fault)?;

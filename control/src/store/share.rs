@@ -323,6 +323,17 @@ pub(crate) async fn find(
         .into_domain()
 }
 
+/// The share in force of what may have one only, held until the session ends by whoever holds the row of that.
+pub(crate) async fn only(session: &mut Session, organization: Uuid, target: Target) -> Result<Option<Share>> {
+    const SQL: &str = "SELECT * FROM share
+        WHERE target_id = $1 AND organization_id = $2 AND target_kind = $3 AND state = 'live'";
+    let (id, organization) = (target.id.to_string(), organization.to_string());
+    query!(session, fetch_optional, Row, SQL, id, organization, kind_name(target.kind))
+        .map_err(fault)?
+        .map(Row::into_domain)
+        .transpose()
+}
+
 /// A share of any organization: for the data plane, whose caller is the edge.
 pub(crate) async fn any(session: &mut Session, share: Uuid) -> Result<Option<Share>> {
     const SQL: &str = "SELECT * FROM share WHERE id = $1";
@@ -337,6 +348,14 @@ pub(crate) async fn of_token(session: &mut Session, key: &str) -> Result<Option<
     const SQL: &str =
         "SELECT s.* FROM share s JOIN share_token t ON t.share_id = s.id WHERE t.record_key = $1";
     query!(session, fetch_optional, Row, SQL, key).map_err(fault)?.map(Row::into_domain).transpose()
+}
+
+/// Holds the share of a token until the session ends.
+pub(crate) async fn hold_of_token(session: &mut Session, key: &str) -> Result<()> {
+    const SQL: &str = "UPDATE share SET revision = revision
+        WHERE id = (SELECT share_id FROM share_token WHERE record_key = $1)";
+    execute!(session, SQL, key).map_err(fault)?;
+    Ok(())
 }
 
 /// Notes a new token of a share.

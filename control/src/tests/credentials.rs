@@ -1,6 +1,6 @@
 //! Every route that needs a key, with none, with a false one, with a weak one, and with another organization's.
 
-use super::world::{ROOT, World, definition};
+use super::world::{Answered, ROOT, World, definition};
 use crate::auth::Scope;
 use http::Method;
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
     let source = world.source().await;
     match (method.as_str(), path) {
         ("POST" | "PUT", "/api/v1/dashboards" | "/api/v1/dashboards/{id}") => Some(definition(&source)),
+        ("POST", "/api/v1/data-products") => Some(json!({"name": "x"})),
         ("POST", "/api/v1/data-sources") => {
             Some(json!({"name": "x", "kind": "sqlite", "file": "weather.db"}))
         }
@@ -76,19 +77,35 @@ async fn filled(world: &World, template: &str, id: &str) -> String {
     template.replace("{id}", id).replace("{kid}", kid).replace("{jti}", "t1").replace("{member_id}", id)
 }
 
+/// Checks an error in the dialect of its path, and gives its words.
+#[track_caller]
+fn refused(answer: &Answered, template: &str, (status, code): (u16, &str)) -> String {
+    if template.starts_with("/v1/") {
+        let error = &answer.body["error"];
+        assert_eq!(
+            (answer.status.as_u16(), &error["code"]),
+            (status, &json!(code.to_lowercase())),
+            "{answer:?}"
+        );
+        return error["message"].as_str().unwrap().to_owned();
+    }
+    answer.refused(status, code);
+    answer.body["error"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn every_route_asks_for_a_key_and_its_scope() {
     let world = World::new().await;
     let dashboard = world.dashboard().await;
     let routes = guarded();
-    assert_eq!(routes.len(), 57, "{routes:?}");
+    assert_eq!(routes.len(), 70, "{routes:?}");
     for (method, template, scope) in routes {
         let path = filled(&world, &template, &dashboard).await;
         let body = body(&world, (&method, &template), &dashboard).await.map(|body| body.to_string());
         let call =
             async |headers: &[(&str, &str)]| world.raw(method.clone(), &path, body.clone(), headers).await;
         let answer = call(&[]).await;
-        answer.refused(401, "UNAUTHORIZED");
+        refused(&answer, &template, (401, "UNAUTHORIZED"));
         assert_eq!(answer.headers["www-authenticate"], "Bearer");
         let unknown = crate::auth::new_key(shared::model::api_key::Prefix::Postern).unwrap();
         let unknown = secrecy::ExposeSecret::expose_secret(&unknown).to_owned();
@@ -99,13 +116,13 @@ async fn every_route_asks_for_a_key_and_its_scope() {
             &format!("Bearer {unknown}"),
             &format!("Bearer {}x", world.key),
         ] {
-            call(&[("authorization", bad)]).await.refused(401, "UNAUTHORIZED");
+            refused(&call(&[("authorization", bad)]).await, &template, (401, "UNAUTHORIZED"));
         }
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let weak = world.key("acme", &others).await;
         let answer = call(&[("x-api-key", &weak)]).await;
-        answer.refused(403, "FORBIDDEN");
-        assert!(answer.body["error"].as_str().unwrap().contains(scope.name()));
+        let words = refused(&answer, &template, (403, "FORBIDDEN"));
+        assert!(words.contains(scope.name()));
     }
 }
 
@@ -116,6 +133,7 @@ async fn what_is_anothers_is_not_there() {
     let (id, dashboard) = (share["id"].as_str().unwrap(), share["dashboard_id"].as_str().unwrap());
     let shown = world.get(&format!("/api/v1/dashboards/{dashboard}")).await.ok(200).body;
     let source = shown["data_source_id"].as_str().unwrap();
+    let product = world.post("/api/v1/data-products", json!({"name": "x"})).await.ok(201).id();
     let stranger = world.key("globex", &Scope::ALL).await;
     let own_key = world.get("/api/v1/embed/keys").await.ok(200).body["keys"][0]["kid"].clone();
     let mut statuses = BTreeSet::new();
@@ -123,6 +141,7 @@ async fn what_is_anothers_is_not_there() {
         let own = match template.as_str() {
             path if path.contains("dashboard-shares") => id,
             path if path.contains("data-sources") => source,
+            path if path.contains("data-products") => &product,
             _ => dashboard,
         };
         let path = filled(&world, &template, own).await;
@@ -130,7 +149,7 @@ async fn what_is_anothers_is_not_there() {
         let answer = world.raw(method.clone(), &path, body, &[("x-api-key", &stranger)]).await;
         statuses.insert(answer.status.as_u16());
         match (method.as_str(), template.contains('{')) {
-            (_, true) => answer.refused(404, "NOT_FOUND"),
+            (_, true) => drop(refused(&answer, &template, (404, "NOT_FOUND"))),
             (_, false) if template.ends_with("/limits") || template.ends_with("/origins") => {
                 assert_eq!(answer.status, 200);
             }

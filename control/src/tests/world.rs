@@ -109,6 +109,7 @@ impl World {
             edge_url: edge.url.clone(),
             public_url: Some("https://share.example".to_owned()),
             sqlite_dir: Some(folder.path().to_owned()),
+            product_dir: Some(folder.path().join("products")),
             password_hash: PasswordHash::default(),
             smtp_url: None,
             mail_dir: Some(mail_dir),
@@ -203,6 +204,36 @@ impl World {
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
         Answered { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A call with the world's own key and a body of any kind.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Answered {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", content_type);
+        let response = self.app.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answered { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A call as the edge makes it, with an answer that is not read yet.
+    pub(super) async fn signed_stream(&self, path: &str, body: &Value) -> axum::response::Response {
+        let body = body.to_string();
+        let keys = KeyRing::parse(ROOT, None).unwrap().current;
+        let signature = sign(&keys.origin, "POST", path, body.as_bytes(), self.app.service.clock.now());
+        let request = Request::builder().method(Method::POST).uri(path).header(SIGNATURE_HEADER, signature);
+        self.app.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap()
     }
 
     /// A call as the edge makes it.

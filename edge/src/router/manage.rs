@@ -27,7 +27,7 @@ pub async fn forward(visit: Visit) -> JsValue {
         Ok(answer) => answer,
         Err(error) => {
             let unavailable = Error::Unavailable(format!("control plane: {error:?}"));
-            Reply::error(&unavailable, &visit.request_id).send()
+            Reply::error_at(visit.head.path(), &unavailable, &visit.request_id).send()
         }
     }
 }

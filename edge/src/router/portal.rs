@@ -72,15 +72,16 @@ struct Bound {
 }
 
 impl Bound {
-    /// Opens it, and notes who did what.
-    async fn open(&self, visit: &Visit, action: Action) -> Result<Opened> {
-        let opened = data::open(visit, self).await.map_err(|error| match error {
+    async fn open(&self, visit: &Visit) -> Result<Opened> {
+        data::open(visit, self).await.map_err(|error| match error {
             Error::Dead(_) => Error::NotFound("dashboard"),
             error => error,
-        })?;
-        let who = (self.membership, self.session);
-        accesses::note(&visit.port, self.share, who, action);
-        Ok(opened)
+        })
+    }
+
+    /// Notes that the member was given what they asked for.
+    fn note(&self, visit: &Visit, action: Action) {
+        accesses::note(&visit.port, self.share, (self.membership, self.session), action);
     }
 }
 
@@ -151,7 +152,7 @@ async fn dashboards(visit: Visit, company_slug: String) -> JsValue {
         if views.is_empty() {
             return Err(Error::SignInFailed);
         }
-        Ok((face::dashboards(&views), String::new()))
+        Ok((face::dashboards(&views, runtime::now()), String::new()))
     };
     let outcome = answer.await;
     finish(&visit, outcome)
@@ -162,10 +163,11 @@ async fn resolve(visit: Visit, company_slug: String, slug: String) -> JsValue {
     let answer = async {
         let member = Member::of(&visit, &company_slug)?;
         let bound = member.dashboard(&visit, context_of_query(&visit), &slug).await?;
-        let opened = bound.open(&visit, Action::Open).await?;
-        let body = opened.resolved(|live, view| public::resolve(live, view).body)?.to_vec();
+        let opened = bound.open(&visit).await?;
+        let body = opened.resolved(|live| public::resolve(live).body)?.to_vec();
         if visit.head.method == "GET" {
             data::count_open(&visit, &bound.key);
+            bound.note(&visit, Action::Open);
         }
         let answer = Answer { status: 200, content_type: shared::face::JSON, headers: Vec::new(), body };
         Ok((answer, data::record_timing(opened.found).to_owned()))
@@ -181,8 +183,10 @@ async fn execute(visit: Visit, company_slug: String, slug: String) -> JsValue {
         let (context, asked) = face::parse_execute(content_type.as_deref(), &body)?;
         let member = Member::of(&visit, &company_slug)?;
         let bound = member.dashboard(&visit, context, &slug).await?;
-        let opened = bound.open(&visit, Action::Execute).await?;
-        data::rows(&visit, &bound, &opened, &asked).await
+        let opened = bound.open(&visit).await?;
+        let answer = data::rows(&visit, &bound, &opened, &asked).await?;
+        bound.note(&visit, Action::Execute);
+        Ok(answer)
     };
     let outcome = answer.await;
     finish(&visit, outcome)
@@ -194,8 +198,10 @@ async fn options(visit: Visit, company_slug: String, slug: String, filter: Strin
         let search = data::search(&visit)?;
         let member = Member::of(&visit, &company_slug)?;
         let bound = member.dashboard(&visit, context_of_query(&visit), &slug).await?;
-        let opened = bound.open(&visit, Action::Options).await?;
-        data::choices(&visit, &bound, &opened, (&filter, search.as_deref())).await
+        let opened = bound.open(&visit).await?;
+        let answer = data::choices(&visit, &bound, &opened, (&filter, search.as_deref())).await?;
+        bound.note(&visit, Action::Options);
+        Ok(answer)
     };
     let outcome = answer.await;
     finish(&visit, outcome)

@@ -2,7 +2,7 @@
 
 use crate::runtime::{self, Head, HeaderSet};
 use shared::Error;
-use shared::face::{Answer, dashboard};
+use shared::face::{Answer, dashboard, data_product};
 use std::cell::Cell;
 use wasm_bindgen::JsValue;
 
@@ -18,7 +18,7 @@ const COMMON: [(&str, &str); 5] = [
 /// Public reads carry no credential, so any site may make them.
 const API: [(&str, &str); 4] = [
     ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "x-request-id, server-timing, retry-after"),
+    ("access-control-expose-headers", "x-request-id, server-timing, retry-after, content-disposition"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "cross-origin"),
 ];
@@ -112,6 +112,15 @@ impl Reply {
         Self::api(dashboard::error::render(error, request_id), request_id)
     }
 
+    /// An error in the dialect of a path.
+    pub fn error_at(path: &str, error: &Error, request_id: &str) -> Self {
+        if !path.starts_with(data_product::PREFIX) {
+            return Self::error(error, request_id);
+        }
+        note(error, request_id);
+        Self::api(data_product::render(error), request_id)
+    }
+
     /// The answer to a CORS preflight.
     pub fn preflight(methods: &'static str) -> Self {
         let answer =
@@ -135,6 +144,11 @@ impl Reply {
             self.answer.body = Vec::new();
         }
         self
+    }
+
+    /// The platform's own answer, with a stream as its body.
+    pub fn stream(self, stream: &JsValue) -> JsValue {
+        API_SET.with(|set| set.stream(&self.answer, stream))
     }
 
     /// The platform's own answer.

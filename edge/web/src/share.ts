@@ -2,8 +2,9 @@
 
 import { ShareApi, tokenFrom } from "./api";
 import { Dashboard } from "./dashboard";
-import { h, region } from "./dom";
+import { region } from "./dom";
 import { expiry, freshness } from "./footer";
+import { leave } from "./leave";
 import { inWords, Notice } from "./notice";
 
 const notice = new Notice(region("notice"));
@@ -38,23 +39,4 @@ function fail(cause: unknown, retry: () => void): void {
   if (error.code === "AUTH_REQUIRED") return location.reload();
   region("main").dataset["state"] = "error";
   notice.show(error, retry);
-}
-
-/**
- * The link is dead: the server says so best, with its one page for every dead
- * link. Only when this load already was a reload do the words stand here, so
- * that a page and an interface of different minds can't reload for ever.
- */
-function leave(): void {
-  const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  if (navigation?.type !== "reload") return location.reload();
-  document.title = "This link doesn’t open anything";
-  document.body.replaceChildren(
-    h(
-      "main",
-      { class: "lone" },
-      h("h1", {}, document.title),
-      h("p", {}, "It may have expired or been replaced. Ask the person who sent it for a new one."),
-    ),
-  );
 }

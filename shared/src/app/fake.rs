@@ -2,7 +2,7 @@
 
 use super::memory::ResultKey;
 use super::port::{Host, Lease, NoRows, Rows, Told, Unreachable};
-use crate::call::{DataCall, OptionsFound};
+use crate::call::{DataCall, OptionsFound, PageCall};
 use crate::model::filter::Choice;
 use crate::model::protection::Protection;
 use crate::model::tally::{Admission, Entry, Tally};
@@ -145,6 +145,11 @@ impl Host for Fake {
         self.count("execute");
         let json = format!("{{\"revision\":{}}}", call.revision).into_bytes();
         self.origin_answer(Rows { json, cacheable: !self.uncacheable.get() })
+    }
+
+    async fn page(&self, _: &ResultKey, call: &PageCall) -> Result<Vec<u8>, NoRows> {
+        self.count("page");
+        self.origin_answer(format!("{{\"revision\":{}}}", call.revision).into_bytes())
     }
 
     async fn options(&self, _: &ResultKey, _: &DataCall) -> Result<OptionsFound, NoRows> {

@@ -1,7 +1,7 @@
 //! What a host must supply so that links can be redeemed.
 
 use super::memory::ResultKey;
-use crate::call::{DataCall, OptionsFound};
+use crate::call::{DataCall, OptionsFound, PageCall};
 use crate::model::meter::Meter;
 use crate::model::tally::{Admission, Entry};
 use crate::model::token::RecordKey;
@@ -22,6 +22,8 @@ pub enum NoRows {
     Dead,
     /// The data source refused or failed the query; the words are for the visitor.
     Query(String),
+    /// Too many ask at once.
+    Busy,
     /// No answer, or none that we understand.
     Unreachable(Unreachable),
 }
@@ -91,6 +93,9 @@ pub trait Host {
 
     /// Runs the widgets' queries. Calls with the same `flight`, the name of their result, run once at the same time.
     async fn execute(&self, flight: &ResultKey, call: &DataCall) -> Result<Rows, NoRows>;
+
+    /// Reads a page of a data product: [`crate::call::PageRows`] as JSON.
+    async fn page(&self, flight: &ResultKey, call: &PageCall) -> Result<Vec<u8>, NoRows>;
 
     /// Runs a filter's query.
     async fn options(&self, flight: &ResultKey, call: &DataCall) -> Result<OptionsFound, NoRows>;

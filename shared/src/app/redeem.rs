@@ -2,12 +2,14 @@
 
 use super::memory::{Loaded, Memory, RESULT_TTL, ResultKey};
 use super::port::{Host, Lease, NoRows, Told, Unreachable};
-use crate::call::{DataCall, OptionsFound};
+use crate::call::{DataCall, DownloadCall, OptionsFound, PageCall, ProductCall};
 use crate::error::Why;
 use crate::model::access::{self, Pass};
 use crate::model::context::ContextView;
 use crate::model::dashboard::View;
+use crate::model::data_product::{self, Asked, Format};
 use crate::model::filter::Choice;
+use crate::model::key::KeyRing;
 use crate::model::lease::Standing;
 use crate::model::policy::{self, ChoiceSource, OptionSource, Parameters, Rules};
 use crate::model::portal;
@@ -29,6 +31,9 @@ const GATE_PATIENCE: Duration = Duration::from_millis(500);
 /// know; the others let a push arrive.
 const CHANGE_PAUSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750)];
+
+/// When to come back to a data plane that has too much to do.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where the record of an open came from; shown in `Server-Timing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +104,16 @@ impl Opened {
         Ok((live, view))
     }
 
+    /// The data product that the token opens.
+    ///
+    /// # Errors
+    /// As [`Self::live`].
+    pub fn data_product(&self) -> Result<(&Live, &data_product::View)> {
+        let live = self.live()?;
+        let view = live.target.data_product().ok_or(Error::Dead(Why::OtherTarget))?;
+        Ok((live, view))
+    }
+
     /// The share context that the record is of, for whoever is in it by this membership.
     ///
     /// # Errors
@@ -152,13 +167,16 @@ impl Opened {
         }
     }
 
-    /// The answer to a resolve, rendered once for each record by `render`.
+    /// The answer to a resolve, rendered once for each record by `render`. Maps are opened by operations of their own.
     ///
     /// # Errors
     /// As [`Self::live`].
-    pub fn resolved(&self, render: impl FnOnce(&Live, &View) -> Vec<u8>) -> Result<&[u8]> {
-        let (live, view) = self.dashboard()?;
-        Ok(self.loaded.resolved.get_or_init(|| render(live, view)))
+    pub fn resolved(&self, render: impl FnOnce(&Live) -> Vec<u8>) -> Result<&[u8]> {
+        let live = self.live()?;
+        if live.target.is_map() {
+            return Err(Error::Dead(Why::OtherTarget));
+        }
+        Ok(self.loaded.resolved.get_or_init(|| render(live)))
     }
 
     /// The revision in force.
@@ -468,11 +486,57 @@ async fn execute_once(
 ) -> std::result::Result<Redeemed, Failed> {
     let (live, view) = opened.dashboard()?;
     let parameters = opened.parameters(live, view, asked)?;
-    let name = result_key(opened, (live, view), &[b"execute", &parameters.identity()]);
+    let name = result_key(opened, (live, view.version), &[b"execute", &parameters.identity()]);
     through_memory(host, memory, name, async || {
         let call = DataCall { parameters: parameters.to_json(), ..opened.call(live) };
         let rows = host.execute(&name, &call).await?;
         Ok((rows.json.into(), rows.cacheable))
+    })
+    .await
+}
+
+/// Reads a page of the data product that the link opens.
+///
+/// # Errors
+/// [`Error::Invalid`] for a column or cursor that is none of it, [`Error::Dead`], [`Error::Unavailable`].
+pub async fn page(
+    host: &impl Host,
+    memory: &Memory,
+    (key, ring): (&RecordKey, &KeyRing),
+    opened: &Opened,
+    asked: &Asked,
+) -> Result<Redeemed> {
+    while_it_changes(host, memory, key, opened, async |opened| {
+        let (live, view) = opened.data_product()?;
+        let page = asked.page(view, ring)?;
+        let identity = serde_json::to_vec(&page).map_err(|error| Error::Internal(error.to_string()))?;
+        let name = result_key(opened, (live, view.version), &[b"page", &identity]);
+        through_memory(host, memory, name, async || {
+            let call: PageCall =
+                ProductCall { share_id: live.share.id, revision: opened.revision(), asked: page };
+            Ok((host.page(&name, &call).await?.into(), true))
+        })
+        .await
+    })
+    .await
+}
+
+/// Begins a download of the data product that the link opens, with what `begin` makes of the call.
+///
+/// # Errors
+/// As [`page`].
+pub async fn download<T>(
+    host: &impl Host,
+    memory: &Memory,
+    key: &RecordKey,
+    opened: &Opened,
+    format: Format,
+    begin: impl AsyncFn(&DownloadCall) -> std::result::Result<T, NoRows>,
+) -> Result<T> {
+    while_it_changes(host, memory, key, opened, async |opened| {
+        let (live, _) = opened.data_product()?;
+        let call = ProductCall { share_id: live.share.id, revision: opened.revision(), asked: format };
+        Ok(begin(&call).await?)
     })
     .await
 }
@@ -523,7 +587,8 @@ async fn options_once(
     }
     let constraints = policy::constraints(&view.filters, &rules)?.identity();
     let searched = [&[u8::from(search.is_some())], search.unwrap_or_default().as_bytes()].concat();
-    let name = result_key(opened, (live, view), &[b"options", slug.as_bytes(), &searched, &constraints]);
+    let name =
+        result_key(opened, (live, view.version), &[b"options", slug.as_bytes(), &searched, &constraints]);
     let found = through_memory(host, memory, name, async || {
         let call = DataCall {
             filter_slug: Some(slug.to_owned()),
@@ -570,8 +635,8 @@ async fn through_memory(
 
 /// All that a result depends on: what is opened, and what is asked of it. The revision stands in it, so nothing kept under an older
 /// rule is found again. What an embed's token decides stands in what is asked: two tokens that decide the same share their results.
-fn result_key(opened: &Opened, (live, view): (&Live, &View), asked: &[&[u8]]) -> ResultKey {
-    let (revision, version) = (opened.revision().to_be_bytes(), view.version.to_be_bytes());
+fn result_key(opened: &Opened, (live, version): (&Live, u64), asked: &[&[u8]]) -> ResultKey {
+    let (revision, version) = (opened.revision().to_be_bytes(), version.to_be_bytes());
     let parts: [&[u8]; 4] = [live.organization.id.as_bytes(), live.share.id.as_bytes(), &revision, &version];
     let mut digest = Sha256::new();
     for part in parts.iter().chain(asked) {
@@ -607,6 +672,7 @@ impl From<NoRows> for Failed {
             NoRows::OtherRevision => Self::OtherRevision,
             NoRows::Dead => Self::Error(Error::Dead(Why::Revoked)),
             NoRows::Query(message) => Self::Error(Error::Query { message }),
+            NoRows::Busy => Self::Error(Error::Throttled { retry_after: BUSY_PAUSE }),
             NoRows::Unreachable(unreachable) => {
                 Self::Error(Error::Unavailable(format!("data plane: {unreachable}")))
             }

@@ -425,7 +425,7 @@ pub fn validated(live: &Live) -> Answer {
         ),
         TargetView::Item(one) => ("item", item(one)),
         // Whoever calls has checked that it is a map.
-        TargetView::Dashboard(_) | TargetView::Context(_) => ("", Value::Null),
+        TargetView::Dashboard(_) | TargetView::DataProduct(_) | TargetView::Context(_) => ("", Value::Null),
     };
     let permission = live.share.permission.name();
     Answer::json(200, &json!({ "permission": permission, "target_type": target_type, "target": target }))

@@ -4,6 +4,7 @@
 
 use super::{Answer, HTML};
 use crate::model::dashboard::View;
+use crate::model::data_product;
 use crate::model::item::Item;
 use crate::model::protection::Need;
 use crate::replica::{Live, TargetView};
@@ -26,6 +27,14 @@ struct MapPage<'a> {
     organization: &'a str,
     /// Never empty but for an empty collection.
     items: &'a [Item],
+}
+
+#[derive(Template)]
+#[template(path = "product.html")]
+struct ProductPage<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    organization: &'a str,
 }
 
 #[derive(Template)]
@@ -56,6 +65,7 @@ pub fn share(live: &Live, url: &str) -> Answer {
         TargetView::Dashboard(view) => dashboard(live, view, url),
         TargetView::Item(item) => map(live, &item.name, std::slice::from_ref(item)),
         TargetView::Collection(collection) => map(live, &collection.name, &collection.items),
+        TargetView::DataProduct(view) => product(live, view),
         // The access decision lets nobody come here by a link.
         TargetView::Context(_) => not_found(),
     }
@@ -76,6 +86,11 @@ fn dashboard(live: &Live, view: &View, url: &str) -> Answer {
 
 fn map(live: &Live, title: &str, items: &[Item]) -> Answer {
     page(200, &MapPage { title, organization: &live.organization.name, items })
+}
+
+fn product(live: &Live, view: &data_product::View) -> Answer {
+    let (name, description) = (view.name.as_str(), view.description.as_deref());
+    page(200, &ProductPage { name, description, organization: &live.organization.name })
 }
 
 /// What stands in a title bar.
@@ -160,6 +175,17 @@ mod tests {
         for raw in ["<script>alert", "<img src=x", "<b>&"] {
             assert!(!html.contains(raw), "{raw}");
         }
+    }
+
+    #[test]
+    fn a_data_product_has_a_page_of_its_own() {
+        let mut live = live_record(1).live.unwrap();
+        let view = data_product::tests::view();
+        live.target = TargetView::DataProduct(data_product::View { name: "<b>Prices</b>".into(), ..view });
+        let html = String::from_utf8(share(&live, URL).body).unwrap();
+        assert!(html.contains("/assets/product.js") && !html.contains("/assets/share.js"));
+        assert!(html.contains("&#60;b&#62;Prices") && !html.contains("<b>"), "{html}");
+        assert!(!html.contains("<style") && !html.contains(" style="));
     }
 
     #[test]

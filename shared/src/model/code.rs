@@ -16,9 +16,14 @@ use uuid::Uuid;
 pub const LIFE: Duration = Duration::from_mins(10);
 /// Most codes that are compared with what was typed, right or wrong.
 pub const MAX_TRIES: u32 = 5;
-/// Codes that one address of an organization is sent.
-pub const SENDING: [Rule; 2] =
-    [Rule { within: Duration::from_secs(30), most: 1 }, Rule { within: Duration::from_hours(1), most: 5 }];
+/// Codes that one address of an organization is sent (RELIABILITY.md D1).
+pub const SENDING: [Rule; 3] = [
+    Rule { within: Duration::from_secs(30), most: 1 },
+    Rule { within: Duration::from_hours(1), most: 5 },
+    Rule { within: Duration::from_hours(24), most: 10 },
+];
+/// Mails that an organization has sent, of every kind: somebody may ask for codes for any address of a domain that is a member.
+pub const MAILING: [Rule; 1] = [Rule { within: Duration::from_hours(1), most: 500 }];
 /// Codes that are asked for from one network, whoever is meant.
 pub const ASKING: [Rule; 1] = [Rule { within: Duration::from_mins(1), most: 10 }];
 /// Codes that are typed from one network.

@@ -5,7 +5,9 @@
 //! member, and lives ten minutes ([`super::portal`]): whoever is added has one that says so, whoever is removed stands here as long
 //! as an older one lives.
 
+use crate::model::access::in_time;
 use crate::model::token::RecordKey;
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -48,6 +50,19 @@ pub struct Bound {
     /// A sentence under the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The share is dead before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Millis>,
+    /// The share is dead from this instant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+}
+
+impl Bound {
+    /// Has its share begun at `now`, and not yet ended?
+    pub fn is_in_time(&self, now: Millis) -> bool {
+        in_time(self.not_before, self.expires_at, now).is_ok()
+    }
 }
 
 impl ContextView {

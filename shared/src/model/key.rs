@@ -88,6 +88,8 @@ pub enum Purpose {
     Ticket,
     /// Digests by which an isolate knows that it has seen a right password before.
     Proof,
+    /// Cursors into the rows of data products.
+    Cursor,
     /// Access tokens of the portal.
     Portal,
     /// One-time codes.
@@ -110,6 +112,7 @@ impl Purpose {
             Self::Embed => "postern/v1/embed",
             Self::Ticket => "postern/v1/ticket",
             Self::Proof => "postern/v1/proof",
+            Self::Cursor => "postern/v1/cursor",
             Self::Portal => "postern/v1/portal",
             Self::Code => "postern/v1/code",
         }
@@ -199,6 +202,8 @@ pub struct Keys {
     pub ticket: Key,
     /// See [`Purpose::Proof`].
     pub proof: Key,
+    /// See [`Purpose::Cursor`].
+    pub cursor: Key,
     /// See [`Purpose::Portal`].
     pub portal: Key,
     /// See [`Purpose::Code`].
@@ -243,6 +248,7 @@ impl Keys {
             embed: key(Purpose::Embed),
             ticket: key(Purpose::Ticket),
             proof: key(Purpose::Proof),
+            cursor: key(Purpose::Cursor),
             portal: key(Purpose::Portal),
             code: key(Purpose::Code),
         }
@@ -328,6 +334,7 @@ mod tests {
             &keys.embed,
             &keys.ticket,
             &keys.proof,
+            &keys.cursor,
         ];
         let distinct: std::collections::HashSet<_> = all.iter().map(|key| *key.bytes()).collect();
         assert_eq!(distinct.len(), all.len());

@@ -53,7 +53,7 @@ mod tests {
         for send in 1..5 {
             assert_eq!(at(30_000 * send), Ok(()));
         }
-        assert_eq!(at(150_000), Err(Duration::from_millis(3_450_000)));
+        assert_eq!(at(150_000), Err(Duration::from_secs(3_450)));
         assert_eq!(at(3_599_999), Err(Duration::from_millis(1)));
         assert_eq!(at(3_600_000), Ok(()));
         assert_eq!(at(3_629_999), Err(Duration::from_millis(1)));

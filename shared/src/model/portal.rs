@@ -18,9 +18,11 @@ use uuid::Uuid;
 pub const ACCESS_LIFE: Duration = Duration::from_mins(10);
 /// How long a session lives that nobody refreshes.
 pub const SESSION_LIFE: Duration = Duration::from_hours(168);
+/// How long a session lives, however often it is refreshed.
+pub const LONGEST_SESSION: Duration = Duration::from_hours(30 * 24);
 /// How long the refresh token before the last one still works: several tabs may refresh at once.
 pub const REFRESH_GRACE: Duration = Duration::from_mins(1);
-/// Most contexts that one token names; a person in more sees the first ones, by name.
+/// Most contexts that one token names; a person in more sees the oldest ones.
 pub const MAX_CONTEXTS: usize = 32;
 /// Longer texts are no tokens of ours, and are not read.
 const MAX_CHARS: usize = 8_192;
@@ -230,6 +232,18 @@ mod tests {
         let late = verify(&ring(), token.expose(), Millis(NOW.0 + 659_999), Duration::from_mins(1));
         assert_eq!(late, Some(session()));
         assert_eq!(format!("{token:?}"), "PortalToken(..)");
+    }
+
+    #[test]
+    fn clocks_that_differ_by_five_minutes_shorten_its_life_and_end_nothing_else() {
+        let five = Duration::from_mins(5);
+        let at = |issued: Millis, now: Millis| {
+            let token = issue(&ring(), session(), issued).unwrap();
+            verify(&ring(), token.expose(), now, Duration::ZERO).is_some()
+        };
+        let ahead = NOW.plus(five);
+        assert!(at(ahead, NOW), "issued by a clock that is ahead");
+        assert!(at(NOW, ahead) && !at(NOW, ahead.plus(five)), "issued by a clock that is behind");
     }
 
     #[test]

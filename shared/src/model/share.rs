@@ -62,6 +62,11 @@ impl Target {
     pub const fn dashboard(id: Uuid) -> Self {
         Self { kind: TargetKind::Dashboard, id }
     }
+
+    /// A data product, by id.
+    pub const fn data_product(id: Uuid) -> Self {
+        Self { kind: TargetKind::DataProduct, id }
+    }
 }
 
 /// What whoever opens a share may do with what it opens.

@@ -71,6 +71,11 @@ impl State {
         self.folder.join("data")
     }
 
+    /// The folder of the rows of data products.
+    pub(crate) fn products(&self) -> PathBuf {
+        self.folder.join("products")
+    }
+
     /// What wrangler keeps: KV, Durable Objects.
     pub(crate) fn edge(&self) -> PathBuf {
         self.folder.join("edge")
@@ -133,6 +138,9 @@ impl State {
             "share_id": demo.share_id,
             "share_token": demo.share_token,
             "share_url": demo.share_url(&services.edge_url),
+            "data_product_id": demo.data_product_id,
+            "data_product_token": demo.data_product_token,
+            "data_product_url": demo.product_url(&services.edge_url),
             "share_context_id": demo.share_context_id,
             "member": demo.member,
             "portal_url": demo.portal_url(&services.edge_url),

@@ -101,14 +101,14 @@ export class Session {
     this.#others.postMessage("out");
   }
 
-  /** Calls in the person's name. A token that is refused is worth one fresh one, and no more. */
+  /** Calls in the person's name. A token that is refused, or that knows nothing of a context, is worth one fresh one, and no more. */
   async call(path: string, init: RequestInit): Promise<Response> {
     if (this.#token === null) await this.#refresh();
     const used = this.#token;
     try {
       return await call(path, this.#signed(init));
     } catch (cause) {
-      if (!isRefused(cause)) throw cause;
+      if (!isRefused(cause) && !isElsewhere(cause)) throw cause;
       // Unless a call beside this one has got another meanwhile.
       if (this.#token === used) await this.#refresh();
       return call(path, this.#signed(init));
@@ -177,6 +177,11 @@ export class Session {
 /** Whether the server does not know the token, the cookie or the code. */
 export function isRefused(cause: unknown): boolean {
   return cause instanceof ApiError && cause.code === "TOKEN_INVALID";
+}
+
+/** Whether the token does not say that the person is in the context: they may have been invited since. */
+function isElsewhere(cause: unknown): boolean {
+  return cause instanceof ApiError && cause.code === "INVALID_CONTEXT_ID";
 }
 
 function limited(): RequestInit {

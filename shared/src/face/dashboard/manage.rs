@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 mod bulk;
 mod context;
+mod data_product;
 mod embed;
 mod filter;
 mod map;
@@ -32,6 +33,7 @@ pub use context::{
     AccessOut, ContextDeletedOut, ContextIn, ContextOut, ContextPatchIn, MemberIn, MemberOut,
     MemberRemovedOut, MembersAddedOut, MembersIn,
 };
+pub use data_product::{DataProductIn, DataProductOut};
 pub use embed::{
     EmbedDashboardOut, EmbedIn, EmbedKeyOut, EmbedKeysOut, EmbedOriginsIn, EmbedOriginsOut, EmbedOut,
     EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,

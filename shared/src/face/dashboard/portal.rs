@@ -6,6 +6,7 @@ use crate::face::{Answer, MAX_BODY_BYTES, is_json};
 use crate::model::address::MAX_ADDRESS_BYTES;
 use crate::model::context::{Bound, ContextView};
 use crate::model::portal::{ACCESS_LIFE, PortalToken, SESSION_LIFE};
+use crate::time::Millis;
 use crate::{Error, Result, json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -210,13 +211,18 @@ pub struct PortalShare<'a> {
     /// Its name.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub name: &'a str,
+    /// RFC 3339, or null.
+    pub expires_at: Option<String>,
 }
 
-/// Renders the dashboards of some contexts.
-pub fn dashboards(contexts: &[&ContextView]) -> Answer {
+/// Renders the dashboards of some contexts that may be opened at `now`.
+pub fn dashboards(contexts: &[&ContextView], now: Millis) -> Answer {
     let mut records: Vec<PortalDashboard<'_>> = contexts
         .iter()
-        .flat_map(|context| context.dashboards.iter().map(|bound| dashboard(context, bound)))
+        .flat_map(|context| {
+            let in_time = context.dashboards.iter().filter(|bound| bound.is_in_time(now));
+            in_time.map(|bound| dashboard(context, bound))
+        })
         .collect();
     records.sort_by(|one, other| {
         (&one.context.name, one.context.id, one.title).cmp(&(
@@ -235,7 +241,11 @@ fn dashboard<'a>(context: &'a ContextView, bound: &'a Bound) -> PortalDashboard<
         slug: &bound.slug,
         title: &bound.title,
         description: bound.description.as_deref(),
-        share: PortalShare { id: bound.share, name: &bound.name },
+        share: PortalShare {
+            id: bound.share,
+            name: &bound.name,
+            expires_at: bound.expires_at.map(Millis::to_rfc3339),
+        },
     }
 }
 

@@ -1,13 +1,15 @@
 //! What visitors of a public link send and get: resolve, execute, options. Rows 1.3-1.5, holes 1.c, 1.w.
 
 use crate::app::redeem::{Freshness, Options};
+use crate::error::Why;
 use crate::face::{Answer, JSON, MAX_BODY_BYTES, is_json};
 use crate::model::dashboard::{Panel, View};
+use crate::model::data_product;
 use crate::model::filter::{Choice, Choices, Filter, Kind, Typed};
 use crate::model::policy::{ChoiceSource, Mode, Rules, shown_value};
 use crate::model::share::ShareType;
 use crate::model::{grant, password};
-use crate::replica::Live;
+use crate::replica::{Live, TargetView};
 use crate::time::Millis;
 use crate::{Error, Result, json};
 use serde::Serialize;
@@ -102,23 +104,75 @@ pub struct ResolvedFilter<'a> {
     pub parameters: Vec<String>,
 }
 
+/// Answer of a resolve of a link to a data product.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResolveProductOut<'a> {
+    /// The share.
+    pub share: ResolvedShare<'a>,
+    /// What it shows.
+    pub data_product: ResolvedProduct<'a>,
+}
+
+/// The data product, as viewers see it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResolvedProduct<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name for people.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: &'a str,
+    /// A sentence under the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub description: Option<&'a str>,
+    /// Grows when its rows or its name change.
+    pub version: u64,
+    /// Names and types of the cells.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<data_product::Column>))]
+    pub columns: &'a [data_product::Column],
+    /// How many rows there are.
+    pub row_count: u64,
+    /// RFC 3339: when they were read from their source.
+    pub loaded_at: String,
+}
+
 /// Renders the answer to a resolve.
-pub fn resolve(live: &Live, view: &View) -> Answer {
-    Answer::json(
-        200,
-        &ResolveOut {
-            share: ResolvedShare {
-                id: live.share.id,
-                name: &live.share.name,
-                share_type: live.share.share_type,
-                requires_auth: live.protection.need().is_some() || live.context.is_some(),
-                expires_at: live.share.expires_at.map(Millis::to_rfc3339),
-                permissions: ["view"],
-            },
-            dashboard: resolved_dashboard(view),
-            filters: filters(view, &live.rules),
-        },
-    )
+pub fn resolve(live: &Live) -> Answer {
+    let share = ResolvedShare {
+        id: live.share.id,
+        name: &live.share.name,
+        share_type: live.share.share_type,
+        requires_auth: live.protection.need().is_some() || live.context.is_some(),
+        expires_at: live.share.expires_at.map(Millis::to_rfc3339),
+        permissions: ["view"],
+    };
+    match &live.target {
+        TargetView::Dashboard(view) => {
+            let (dashboard, filters) = (resolved_dashboard(view), filters(view, &live.rules));
+            Answer::json(200, &ResolveOut { share, dashboard, filters })
+        }
+        TargetView::DataProduct(view) => {
+            Answer::json(200, &ResolveProductOut { share, data_product: resolved_product(view) })
+        }
+        // The access decision lets nobody come here by a link.
+        TargetView::Item(_) | TargetView::Collection(_) | TargetView::Context(_) => {
+            super::error::render(&Error::Dead(Why::OtherTarget), "")
+        }
+    }
+}
+
+fn resolved_product(view: &data_product::View) -> ResolvedProduct<'_> {
+    ResolvedProduct {
+        id: view.id,
+        name: &view.name,
+        description: view.description.as_deref(),
+        version: view.version,
+        columns: &view.table.columns,
+        row_count: view.table.row_count,
+        loaded_at: view.table.loaded_at.to_rfc3339(),
+    }
 }
 
 /// A dashboard as viewers see it.
@@ -315,15 +369,14 @@ pub fn check_search(search: Option<String>) -> Result<Option<String>> {
 mod tests {
     use super::*;
     use crate::model::policy::Policy;
-    use crate::replica::{TargetView, tests::live_record};
+    use crate::replica::tests::live_record;
     use serde_json::json;
     use std::time::Duration;
 
     fn resolved(change: impl FnOnce(&mut Live)) -> Value {
         let mut live = live_record(1).live.unwrap();
         change(&mut live);
-        let TargetView::Dashboard(view) = &live.target else { panic!("no dashboard") };
-        serde_json::from_slice(&resolve(&live, view).body).unwrap()
+        serde_json::from_slice(&resolve(&live).body).unwrap()
     }
 
     #[test]
@@ -336,6 +389,22 @@ mod tests {
                 "dashboard": {"id": "00000000-0000-0000-0000-000000000003", "slug": "sales", "name": "Sales", "layout": []},
                 "filters": [{"slug": "status", "label": "Status", "kind": "select", "mode": "open", "required": false,
                              "source": "dynamic", "parameters": ["status"]}],
+            })
+        );
+    }
+
+    #[test]
+    fn resolve_of_a_data_product_has_its_columns_and_no_dashboard() {
+        let shown = resolved(|live| live.target = TargetView::DataProduct(data_product::tests::view()));
+        assert_eq!(shown.get("dashboard"), None);
+        assert_eq!(
+            shown["data_product"],
+            json!({
+                "id": "00000000-0000-0000-0000-000000000004", "name": "Prices", "version": 3, "row_count": 10,
+                "columns": [{"name": "city", "type": "text", "sortable": true},
+                            {"name": "price", "type": "number", "sortable": true},
+                            {"name": "notes", "type": "json", "sortable": false}],
+                "loaded_at": "1970-01-01T00:00:00.000Z",
             })
         );
     }

@@ -1,0 +1,162 @@
+// The page of a data product, against the real Worker and control plane.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { accessible, env, launch, screenshot, visit } from "./page.mjs";
+
+const path = `/share/${env("PRODUCT_TOKEN")}`;
+const LARGE = Number(env("LARGE_ROWS"));
+let browser;
+
+before(async () => {
+  await mkdir(env("SCREENSHOTS"), { recursive: true });
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** Waits until all rows in sight are there. */
+async function drawn(page) {
+  await page.waitForSelector('main[data-state="ready"]');
+  await page.waitForFunction(
+    () => document.querySelector(".grid-table tbody tr") && !document.querySelector(".grid-wait"),
+  );
+}
+
+const cells = (page, column) =>
+  page.$$eval(".grid-table tbody tr", (rows, at) => rows.map((row) => row.cells[at].textContent), column);
+
+test("a stranger sees the table, with its types", () =>
+  visit(browser, path, {}, async (page) => {
+    await drawn(page);
+    assert.equal(await page.textContent("h1"), "Birds struck by aircraft");
+    assert.equal(await page.textContent("#count"), "10,000 rows");
+    assert.equal(await page.getAttribute(".grid-table", "aria-rowcount"), "10001");
+    const types = await page.$$eval(".grid-type", (all) => all.map((type) => type.textContent));
+    assert.ok(types.includes("date") && types.includes("integer") && types.includes("text"), types.join());
+    assert.ok((await page.locator(".grid-table tbody tr").count()) < 60, "only rows in sight are in the page");
+    await accessible(page);
+    await screenshot(page, "product-desktop");
+  }));
+
+test("columns sort up, down, and back", () =>
+  visit(browser, path, {}, async (page) => {
+    await drawn(page);
+    const button = page.locator('button[data-column="Speed IAS in knots"]');
+    const at = await page.$$eval(".grid-table th", (heads) =>
+      heads.findIndex((head) => head.querySelector('[data-column="Speed IAS in knots"]')),
+    );
+    for (const [direction, sign] of [["ascending", 1], ["descending", -1]]) {
+      await button.click();
+      await page.waitForSelector(`th[aria-sort="${direction}"]`);
+      await drawn(page);
+      const speeds = (await cells(page, at)).filter((text) => text !== "–").map((text) => Number(text.replaceAll(",", "")));
+      assert.deepEqual(speeds, [...speeds].sort((a, b) => sign * (a - b)));
+    }
+    await button.click();
+    await page.waitForFunction(() => !document.querySelector("[aria-sort]"));
+  }));
+
+test("a search finds rows, and says when there is none", () =>
+  visit(browser, path, {}, async (page) => {
+    await drawn(page);
+    await page.fill("#search", "bald eagle");
+    await page.waitForFunction(() => /found/.test(document.querySelector("#count").textContent));
+    await drawn(page);
+    await screenshot(page, "product-search");
+    await page.fill("#search", "no such bird at all");
+    await page.waitForFunction(() => document.querySelector("#count").textContent === "No row has that");
+    await page.waitForSelector(".grid-empty:not([hidden])");
+    await accessible(page);
+    await page.fill("#search", "");
+    await drawn(page);
+    assert.equal(await page.textContent("#count"), "10,000 rows");
+  }));
+
+test("a large table is scrolled to its end", () =>
+  visit(browser, `/share/${env("LARGE_TOKEN")}`, {}, async (page) => {
+    await drawn(page);
+    assert.equal((await cells(page, 0))[0], "0");
+    const begun = Date.now();
+    await page.evaluate(() => {
+      const box = document.querySelector(".grid-scroll");
+      box.scrollTop = box.scrollHeight;
+    });
+    const last = new Intl.NumberFormat("en-GB").format(LARGE - 1);
+    await page.waitForFunction(
+      (text) => [...document.querySelectorAll(".grid-table tbody tr")].at(-1)?.cells[0].textContent === text,
+      last,
+    );
+    console.log(`the last of ${LARGE} rows after ${Date.now() - begun} ms`);
+    const bottom = await page.evaluate(() => {
+      const row = [...document.querySelectorAll(".grid-table tbody tr")].at(-1).getBoundingClientRect();
+      return document.querySelector(".grid-scroll").getBoundingClientRect().bottom - row.bottom;
+    });
+    assert.ok(bottom > -2 && bottom < 40, `the last row is in sight: ${bottom}`);
+    await page.focus(".grid-scroll");
+    await page.keyboard.press("Home");
+    await page.waitForFunction(() => document.querySelector(".grid-table tbody tr")?.cells[0].textContent === "0");
+  }));
+
+test("a file is downloaded", () =>
+  visit(browser, path, {}, async (page) => {
+    await drawn(page);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#downloads a >> nth=0")]);
+    assert.equal(download.suggestedFilename(), "birds-struck-by-aircraft.csv");
+    assert.equal(await download.failure(), null);
+  }));
+
+test("a phone in the dark has the same, and nothing sticks out", () =>
+  visit(browser, path, { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true }, async (page) => {
+    await drawn(page);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0);
+    await accessible(page);
+    await screenshot(page, "product-phone-dark");
+  }));
+
+test("words and a way back when the rows are out of reach", () =>
+  visit(
+    browser,
+    path,
+    {},
+    async (page) => {
+      await drawn(page);
+      let broken = true;
+      await page.route("**/data?*", (route) =>
+        broken
+          ? route.fulfill({
+              status: 503,
+              headers: { "retry-after": "60" },
+              json: { error: "The service is not available right now.", error_code: "SERVICE_UNAVAILABLE", request_id: "r" },
+            })
+          : route.continue(),
+      );
+      await page.click('button[data-column="Flight Date"]');
+      await page.waitForSelector('main[data-state="error"]');
+      assert.match(await page.textContent("#notice"), /not available/);
+      broken = false;
+      await page.click('[data-action="retry"]');
+      await drawn(page);
+    },
+    ["503"],
+  ));
+
+test("a link that dies while it is open becomes the not-found page", () =>
+  visit(
+    browser,
+    `/share/${env("DOOMED_TOKEN")}`,
+    {},
+    async (page) => {
+      await drawn(page);
+      const revoked = await fetch(`${env("CONTROL_URL")}/v1/data-products/${env("DOOMED_ID")}/share`, {
+        method: "DELETE",
+        headers: { authorization: `Bearer ${env("API_KEY")}` },
+      });
+      assert.equal(revoked.status, 200);
+      await page.fill("#search", "o");
+      await page.waitForFunction(() => document.title === "This link doesn’t open anything");
+      await accessible(page);
+    },
+    ["401", "404"],
+  ));
