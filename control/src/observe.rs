@@ -101,10 +101,11 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
 
 /// How errors are told at a path.
 fn dialect(path: &str) -> fn(&Error, &str) -> Answer {
-    if path.starts_with(data_product::PREFIX) {
-        |error, _| data_product::render(error)
-    } else if OPERATIONS.iter().any(|prefix| path.starts_with(prefix)) {
+    // The longer prefixes first: all of them begin with `/v1/`.
+    if OPERATIONS.iter().any(|prefix| path.starts_with(prefix)) {
         |error, _| operation::error::render(error)
+    } else if path.starts_with(data_product::PREFIX) {
+        |error, _| data_product::render(error)
     } else {
         dashboard::error::render
     }
