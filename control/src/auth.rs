@@ -1,7 +1,6 @@
 //! Who calls: an API key, by `Authorization: Bearer` or `X-Api-Key`, as a principal with scopes.
 //!
-//! A key is `pk_`, 40 random hex digits and 8 of a checksum: scanners recognise a leaked one, and a
-//! mistyped one is refused before the database is asked. Only its SHA-256 is stored.
+//! What a key looks like is [`shared::model::api_key`]'s; only its SHA-256 is stored.
 
 use crate::handler::Rejection;
 use crate::limit::Peer;
@@ -13,16 +12,13 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 use shared::call::{CLIENT_HEADER, vouched};
+use shared::model::api_key::{self, Prefix};
 use shared::{Error, Result};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-const PREFIX: &str = "pk_";
-const SECRET_BYTES: usize = 20;
-const CHECKSUM_BYTES: usize = 4;
 /// How exact `last_used_at` is: a row is not written for every request.
 const USE_NOTED_EVERY: Duration = Duration::from_mins(1);
 
@@ -75,27 +71,18 @@ impl std::str::FromStr for Scope {
 ///
 /// # Errors
 /// [`Error::Internal`] without random bytes.
-pub(crate) fn new_key() -> Result<SecretString> {
-    let secret = hex::encode(random::bytes::<SECRET_BYTES>()?);
-    Ok(format!("{PREFIX}{secret}{}", checksum(&secret)).into())
+pub(crate) fn new_key(prefix: Prefix) -> Result<SecretString> {
+    Ok(api_key::write(prefix, random::bytes()?).into())
 }
 
 /// How a key is stored and found.
 pub(crate) fn hash(key: &SecretString) -> String {
-    hex::encode(Sha256::digest(key.expose_secret()))
+    api_key::hash(key.expose_secret())
 }
 
-fn checksum(secret: &str) -> String {
-    let digest = Sha256::digest([PREFIX.as_bytes(), secret.as_bytes()].concat());
-    hex::encode(digest.get(..CHECKSUM_BYTES).unwrap_or_default())
-}
-
-/// Has this the shape of a key, with the right checksum?
-fn is_well_formed(key: &str) -> bool {
-    let Some(rest) = key.strip_prefix(PREFIX) else { return false };
-    rest.len() == 2 * (SECRET_BYTES + CHECKSUM_BYTES)
-        && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        && rest.split_at_checked(2 * SECRET_BYTES).is_some_and(|(secret, sum)| checksum(secret) == sum)
+/// The prefix of the key that a request carries.
+pub(crate) fn prefix(headers: &HeaderMap) -> Option<Prefix> {
+    presented(headers).and_then(|key| api_key::well_formed(key.expose_secret()))
 }
 
 /// The key that a request carries, if it has the shape of one. Two different ones are none.
@@ -106,7 +93,7 @@ fn presented(headers: &HeaderMap) -> Option<SecretString> {
         .map(|value| bearer(value.to_str().unwrap_or_default()))
         .chain(headers.get_all("x-api-key").iter().map(|value| value.to_str().unwrap_or_default()));
     let key = keys.next()?;
-    (keys.all(|other| other == key) && is_well_formed(key)).then(|| key.into())
+    (keys.all(|other| other == key) && api_key::well_formed(key).is_some()).then(|| key.into())
 }
 
 /// What follows `Bearer`, or nothing.
@@ -181,14 +168,21 @@ async fn authenticate(service: &Service, headers: &HeaderMap, peer: Peer) -> Res
         service.limit.peer(peer)?;
         return Err(Error::Unauthenticated);
     };
-    let hash = hash(&key);
-    service.limit.key(&hash, peer)?;
+    by_hash(service, &hash(&key), peer).await
+}
+
+/// The key in force of a hash, which `peer` presents.
+///
+/// # Errors
+/// [`Error::Unauthenticated`], [`Error::Throttled`].
+pub(crate) async fn by_hash(service: &Service, hash: &str, peer: Peer) -> Result<store::api_key::ApiKey> {
+    service.limit.key(hash, peer)?;
     let mut session = service.store.read().await?;
-    let found = store::api_key::by_hash(&mut session, &hash).await?;
+    let found = store::api_key::by_hash(&mut session, hash).await?;
     drop(session);
     let now = service.clock.now();
     let key = found.filter(|key| key.revoked_at.is_none()).ok_or(Error::Unauthenticated)?;
-    service.limit.know(&hash);
+    service.limit.know(hash);
     if key.last_used_at.is_none_or(|at| now.since(at) >= USE_NOTED_EVERY) {
         note_use(service, key.id).await;
     }
@@ -212,21 +206,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_well_formed_and_typos_are_not() {
-        let key = new_key().unwrap();
-        let text = key.expose_secret();
-        assert_eq!(text.len(), 51);
-        assert!(is_well_formed(text));
-        let typo =
-            if text.ends_with('0') { format!("{}1", &text[..50]) } else { format!("{}0", &text[..50]) };
-        for bad in ["", "pk_", &text[..50], &typo, &text.to_uppercase(), &format!("{text}0"), "pk_é"] {
-            assert!(!is_well_formed(bad), "{bad}");
-        }
-    }
-
-    #[test]
     fn a_key_comes_in_either_header_but_not_two_keys() {
-        let (one, other) = (new_key().unwrap(), new_key().unwrap());
+        let (one, other) = (new_key(Prefix::Postern).unwrap(), new_key(Prefix::Operation).unwrap());
         let check = |headers: &[(&'static str, String)], expected: bool| {
             let map = headers
                 .iter()

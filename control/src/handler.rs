@@ -11,6 +11,8 @@ pub(crate) mod health;
 pub(crate) mod internal;
 pub(crate) mod limits;
 mod list;
+pub(crate) mod map;
+pub(crate) mod operation;
 pub(crate) mod password;
 pub(crate) mod portal;
 pub(crate) mod preview;

@@ -5,6 +5,7 @@
 //! handler (parse, call, render), to a use case in `manage` (look up, decide, save, push), to `store`, where
 //! all SQL is. What a share is and who may open it is decided in the crate `shared`, not here.
 
+mod archive;
 pub mod auth;
 pub mod cli;
 pub mod clock;
@@ -91,6 +92,7 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
         None => edge_url.clone(),
     };
     let replication = Replication::new(store.clone(), clock.clone(), ring.current.push.clone(), &edge_url)?;
+    let archives = archive::Archives::new(clock.clone(), ring.current.push.clone(), &edge_url)?;
     let limit = Limit::new(budget);
     let passwords = password::Hasher::new(ring.current.clone(), config.password_hash.scheme());
     let data = data::DataPlane::new(ring.clone(), config.sqlite_dir.clone());
@@ -108,6 +110,7 @@ pub fn build(config: &Config, budget: Budget, store: Store, clock: Clock) -> Res
         clock,
         public_url,
         replication,
+        archives,
         data,
         products,
         limit,

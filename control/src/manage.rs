@@ -9,6 +9,8 @@ pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod key;
 pub(crate) mod limits;
+pub(crate) mod link;
+pub(crate) mod map;
 pub(crate) mod password;
 pub(crate) mod portal;
 pub(crate) mod preview;
@@ -105,4 +107,11 @@ pub(crate) struct Done<T> {
     pub(crate) pending: bool,
     /// Was it done before, under the same `Idempotency-Key`?
     pub(crate) replayed: bool,
+}
+
+impl<T> Done<T> {
+    /// The same of what `make` makes of it.
+    pub(crate) fn map<O>(self, make: impl FnOnce(T) -> O) -> Done<O> {
+        Done { body: make(self.body), pending: self.pending, replayed: self.replayed }
+    }
 }

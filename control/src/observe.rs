@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::Error;
-use shared::face::{Answer, dashboard, data_product};
+use shared::face::{Answer, dashboard, data_product, operation};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -34,6 +34,9 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
 ];
+
+/// Paths of the operation dialect, which has errors of its own.
+const OPERATIONS: [&str; 2] = ["/v1/op/", "/v1/share/"];
 
 /// Every set of methods that a route of ours takes, in this order.
 const ALLOW: [&str; 11] = [
@@ -98,7 +101,10 @@ pub(crate) async fn requests(request: Request, next: Next) -> Response {
 
 /// How errors are told at a path.
 fn dialect(path: &str) -> fn(&Error, &str) -> Answer {
-    if path.starts_with(data_product::PREFIX) {
+    // The longer prefixes first: all of them begin with `/v1/`.
+    if OPERATIONS.iter().any(|prefix| path.starts_with(prefix)) {
+        |error, _| operation::error::render(error)
+    } else if path.starts_with(data_product::PREFIX) {
         |error, _| data_product::render(error)
     } else {
         dashboard::error::render
@@ -129,7 +135,7 @@ fn unmatched_method(response: &Response) -> Option<Arc<Error>> {
 }
 
 /// The caller's id when it is one, so that edge and control plane log the same; else a new one.
-fn request_id(headers: &HeaderMap) -> String {
+pub(crate) fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| {
         (1..=MAX_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

@@ -26,6 +26,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
         (name = "data products", description = "Tables that are shared"),
         (name = "data product links", description = "Links to data products: a dialect of their own, with errors of their own"),
         (name = "data sources", description = "Where queries run"),
+        (name = "maps", description = "Items and collections of tiles, and what tiles cost"),
         (name = "audit", description = "Who changed what"),
         (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
         (name = "operation", description = "For whoever runs this"),

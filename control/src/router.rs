@@ -2,7 +2,7 @@
 
 use crate::handler::{
     Rejection, audit, bulk, context, dashboard, data_product, data_source, embed, health, internal, limits,
-    password, portal, preview, product_share, share,
+    map, operation, password, portal, preview, product_share, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -15,7 +15,7 @@ use axum::routing::post;
 use http::{HeaderValue, header};
 use shared::Error;
 use shared::call::{
-    ACCESS_PATH, DOWNLOAD_PATH, EXECUTE_PATH, OPTIONS_PATH, PAGE_PATH, RECORD_PATH, USAGE_PATH,
+    ACCESS_PATH, DOWNLOAD_PATH, EXECUTE_PATH, KEY_PATH, OPTIONS_PATH, PAGE_PATH, RECORD_PATH, USAGE_PATH,
 };
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -58,6 +58,13 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(dashboard::get, dashboard::replace, dashboard::delete))
         .routes(routes!(data_source::create, data_source::list))
         .routes(routes!(data_source::get, data_source::delete))
+        .routes(routes!(map::create_project, map::list_projects))
+        .routes(routes!(map::create_collection, map::list_collections))
+        .routes(routes!(map::get_collection, map::delete_collection))
+        .routes(routes!(map::create_item, map::list_items))
+        .routes(routes!(map::get_item, map::delete_item))
+        .routes(routes!(map::upload))
+        .routes(routes!(map::usage))
         .routes(routes!(data_product::create, data_product::list))
         .routes(routes!(data_product::get, data_product::delete))
         .routes(routes!(data_product::put_file))
@@ -87,6 +94,12 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(DOWNLOAD_PATH, post(internal::download))
         .route(RECORD_PATH, post(internal::record))
         .route(USAGE_PATH, post(internal::usage))
+        .route(KEY_PATH, post(internal::key))
+        // The operation dialect has a contract of its own.
+        .route("/v1/op/share.link.create", post(operation::create))
+        .route("/v1/op/share.link.revoke", post(operation::revoke))
+        .route("/v1/share/link/create", post(operation::create_shared))
+        .route("/v1/share/link/revoke", post(operation::revoke))
         .route(ACCESS_PATH, post(internal::accesses))
         .fallback(async || Rejection(Error::NotFound("path")))
         .with_state(service)

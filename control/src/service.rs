@@ -1,5 +1,6 @@
 //! What every request has at hand.
 
+use crate::archive::Archives;
 use crate::clock::Clock;
 use crate::data::DataPlane;
 use crate::limit::Limit;
@@ -20,6 +21,7 @@ pub struct Service {
     /// Origin of share links, without a trailing slash.
     pub(crate) public_url: String,
     pub(crate) replication: Replication,
+    pub(crate) archives: Archives,
     pub(crate) data: DataPlane,
     pub(crate) products: Products,
     pub(crate) limit: Limit,

@@ -14,6 +14,7 @@ pub(crate) mod data_source;
 pub(crate) mod embed;
 pub(crate) mod idempotency;
 pub(crate) mod mail;
+pub(crate) mod map;
 pub(crate) mod organization;
 pub(crate) mod outbox;
 pub(crate) mod portal;

@@ -1,11 +1,15 @@
 //! The only reader of the Worker's environment: bindings, variables, secrets. Read once for each isolate.
 
 use crate::accesses::Waiting;
+use crate::archive::InBucket;
 use crate::runtime::{self, Context};
+use lru::LruCache;
+use shared::app::map::Maps;
 use shared::app::memory::Memory;
 use shared::model::key::KeyRing;
 use shared::time::Millis;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 use wasm_bindgen::JsValue;
@@ -14,10 +18,14 @@ use wasm_bindgen::JsValue;
 pub const SHARES: &str = "SHARES";
 /// The gates' Durable Object namespace.
 pub const GATES: &str = "GATES";
+/// R2 bucket with archives of map tiles.
+pub const TILES: &str = "TILES";
 /// Analytics Engine data set for what requests cost; may be missing.
 pub const METRICS: &str = "METRICS";
 /// Variable: origin of the control plane.
 pub const CONTROL_URL: &str = "CONTROL_URL";
+/// Variable: `true` when visitors of the operation dialect must come with an API key.
+pub const REDEEM_REQUIRES_BEARER: &str = "REDEEM_REQUIRES_BEARER";
 /// Secret: the root key.
 pub const ROOT_KEY: &str = "POSTERN_ROOT_KEY";
 /// Secret: the root key before it, during a rotation.
@@ -33,6 +41,14 @@ pub struct Edge {
     pub shares: JsValue,
     /// Binding of [`GATES`].
     pub gates: JsValue,
+    /// Binding of [`TILES`].
+    pub tiles: JsValue,
+    /// See [`REDEEM_REQUIRES_BEARER`].
+    pub redeem_requires_bearer: bool,
+    /// Archives and tiles.
+    pub maps: Maps<InBucket>,
+    /// API keys that were good a moment ago.
+    pub keys: RefCell<LruCache<String, (Vec<String>, Millis)>>,
     /// Binding of [`METRICS`].
     metrics: Option<JsValue>,
     /// Records under lease, and results.
@@ -62,6 +78,9 @@ pub struct Counters {
     telling_since: Cell<Option<Millis>>,
 }
 
+/// API keys that are remembered.
+const MAX_KEYS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
+
 /// How long what requests cost is added up before it is told.
 const METRICS_PAUSE: Duration = Duration::from_secs(1);
 /// Whoever undertook to tell it and has not by then was stopped.
@@ -87,6 +106,11 @@ thread_local! {
 }
 
 impl Edge {
+    /// An archive of the bucket.
+    pub fn archive(&self, key: &str, etag: Option<&str>) -> InBucket {
+        InBucket::new(&self.tiles, key, etag)
+    }
+
     /// This isolate's, made at its first request.
     ///
     /// # Errors
@@ -137,6 +161,10 @@ impl Edge {
             control_url: control_url.trim_end_matches('/').to_owned(),
             shares: binding(env, SHARES)?,
             gates: binding(env, GATES)?,
+            tiles: binding(env, TILES)?,
+            redeem_requires_bearer: text(env, REDEEM_REQUIRES_BEARER).as_deref() == Some("true"),
+            maps: Maps::default(),
+            keys: RefCell::new(LruCache::new(MAX_KEYS)),
             metrics: binding(env, METRICS).ok(),
             memory: Memory::default(),
             counters: Counters::default(),

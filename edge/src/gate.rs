@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shared::call::Healed;
 use shared::model::gate::{self, Announced, Flush, Memory};
+use shared::model::meter::Meter;
 use shared::model::tally::{Admission, Entry, Report, Tally};
 use shared::replica::{Live, Metadata, Outcome, Record};
 use shared::time::Millis;
@@ -75,8 +76,10 @@ impl DurableObject for ShareGate {
                 Response::from_json(&self.push(key, told).await?)
             }
             "lease" => {
-                let opens = segments.next().and_then(|opens| opens.parse().ok()).unwrap_or(0);
-                self.lease(key, opens).await
+                let mut figure = || segments.next().and_then(|figure| figure.parse().ok()).unwrap_or(0);
+                let opens = figure();
+                let tiles = Meter { tiles: figure(), hits: figure(), bytes: figure() };
+                self.lease(key, opens, tiles).await
             }
             "record" => match self.load_or_heal(key).await? {
                 // Whoever reads the record serves under it, as under a lease.
@@ -164,15 +167,33 @@ impl ShareGate {
     }
 
     /// Revision and digest in force, and `spent` after them when the token was opened as often as it may be.
-    async fn lease(&self, key: &str, opens: u64) -> Result<Response> {
+    async fn lease(&self, key: &str, opens: u64, tiles: Meter) -> Result<Response> {
+        if !tiles.is_empty() {
+            self.meter(tiles).await?;
+        }
         if opens > 0 && self.opens.replace(self.opens.get().saturating_add(opens)) == 0 {
             self.wake_at(now().max(self.tally()?.report_not_before())).await?;
         }
         // Nothing waits from here on: a push that comes in later sees this lease.
         let Some(held) = self.load_or_heal(key).await? else { return unknown() };
         let spent = if self.is_spent(&held)? { " spent" } else { "" };
+        let today = if held.stored.ticketed {
+            format!(" tiles={}", self.tally()?.tiles.today(now()))
+        } else {
+            String::new()
+        };
         self.note_lease(&held);
-        Response::ok(format!("{} {}{spent}", held.stored.revision, held.stored.digest))
+        Response::ok(format!("{} {}{spent}{today}", held.stored.revision, held.stored.digest))
+    }
+
+    /// Saved at once: somebody pays for it.
+    async fn meter(&self, tiles: Meter) -> Result<()> {
+        let mut tally = self.tally()?;
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| Error::RustError(error.to_string()))?;
+        tally.metered(tiles, || hex::encode(random), now());
+        self.save_tally(&tally)?;
+        self.wake_for_report(&tally).await
     }
 
     /// Nothing waits between reading and saving the counts here, so parallel guesses are counted one by one.
@@ -210,9 +231,9 @@ impl ShareGate {
         Ok(self.tally()?.usage.accesses >= max)
     }
 
-    /// Nobody serves a strict record under a lease.
+    /// Nobody serves a strict record under a lease, but tiles of one.
     fn note_lease(&self, held: &Held) {
-        if !held.stored.strict {
+        if held.stored.is_leased() {
             self.memory.set(Memory { leased_at: Some(now()), ..self.memory.get() });
         }
     }
@@ -267,7 +288,7 @@ impl ShareGate {
     async fn report(&self, key: &str) -> Result<Option<Millis>> {
         let tally = self.tally()?;
         if let Report::Due(changes) = tally.report(now()) {
-            let told = Control::of(&self.env)?.report(key, tally.usage).await;
+            let told = Control::of(&self.env)?.report(key, tally.usage, tally.tiles.clone()).await;
             if let Err(error) = &told {
                 worker::console_error!("usage of {key} could not be told: {error}");
             }

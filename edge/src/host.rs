@@ -5,15 +5,17 @@ use crate::runtime::{self, Context, ControlAnswer, ControlCall};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use shared::Error;
 use shared::app::memory::ResultKey;
-use shared::app::port::{Host, Lease, NoRows, Rows, Unreachable};
+use shared::app::port::{Host, Lease, NoRows, Rows, Told, Unreachable};
 use shared::call::{
-    self, DOWNLOAD_PATH, DataCall, DownloadCall, EXECUTE_PATH, Healed, OPTIONS_PATH, OptionsFound, PAGE_PATH,
-    PageCall, RECORD_PATH, RecordCall,
+    self, DOWNLOAD_PATH, DataCall, DownloadCall, EXECUTE_PATH, Healed, KEY_PATH, KeyCall, KeyFound,
+    OPTIONS_PATH, OptionsFound, PAGE_PATH, PageCall, RECORD_PATH, RecordCall,
 };
 use shared::model::tally::{Admission, Entry};
 use shared::model::token::RecordKey;
 use shared::time::Millis;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
@@ -27,6 +29,11 @@ const WORD_LIMIT_MS: u32 = 3_000;
 const KV_LIMIT_MS: u32 = 1_000;
 /// An empty gate asks the control plane first, for up to 5 s.
 const GATE_LIMIT_MS: u32 = 8_000;
+
+/// How long a good API key is remembered as such.
+const KEY_MEMORY: Duration = Duration::from_secs(30);
+/// What whoever tries too many keys is told.
+const THROTTLED: Duration = Duration::from_mins(1);
 
 /// One request's view of the platform.
 #[derive(Clone)]
@@ -49,15 +56,24 @@ impl Host for Port {
             .map_err(|error| unreachable("KV", &error))
     }
 
-    async fn lease(&self, key: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable> {
-        let Some(lease) = self.gate(&format!("/lease/{key}/{opens}"), key, None).await? else {
+    async fn lease(&self, key: &RecordKey, told: Told) -> Result<Option<Lease>, Unreachable> {
+        let Told { opens, tiles } = told;
+        let path = format!("/lease/{key}/{opens}/{}/{}/{}", tiles.tiles, tiles.hits, tiles.bytes);
+        let Some(lease) = self.gate(&path, key, None).await? else {
             return Ok(None);
         };
         let text = String::from_utf8_lossy(&lease);
         let mut words = text.split(' ');
         match (words.next().and_then(|revision| revision.parse().ok()), words.next()) {
             (Some(revision), Some(digest)) => {
-                Ok(Some(Lease { revision, digest: digest.to_owned(), spent: words.next() == Some("spent") }))
+                let mut lease = Lease { revision, digest: digest.to_owned(), spent: false, tiles_today: 0 };
+                for word in words {
+                    match word.strip_prefix("tiles=") {
+                        Some(tiles) => lease.tiles_today = tiles.parse().unwrap_or(u64::MAX),
+                        None => lease.spent |= word == "spent",
+                    }
+                }
+                Ok(Some(lease))
             }
             _ => Err(Unreachable(format!("gate gave no lease: {text}"))),
         }
@@ -142,6 +158,39 @@ impl Port {
         runtime::gate(&self.edge.gates, key.as_str(), path, body.map(str::as_bytes), GATE_LIMIT_MS)
             .await
             .map_err(|error| unreachable("gate", &error))
+    }
+
+    /// What an API key may do, by its hash. What was good a moment ago is good still: nothing hangs on it but whether a caller
+    /// who needs no key has a bad one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::Throttled`], [`Error::Unavailable`].
+    pub async fn key_scopes(&self, hash: String, client: Option<IpAddr>) -> shared::Result<Vec<String>> {
+        let known = self.edge.keys.borrow_mut().get(&hash).cloned();
+        if let Some((scopes, at)) = known
+            && runtime::now().since(at) < KEY_MEMORY
+        {
+            return Ok(scopes);
+        }
+        Counters::add(&self.edge.counters.origin_calls);
+        let call = KeyCall { hash, client };
+        let body = serde_json::to_vec(&call).map_err(|error| Error::Internal(error.to_string()))?;
+        let signature = call::sign(&self.edge.ring.current.origin, "POST", KEY_PATH, &body, runtime::now());
+        let url = format!("{}{KEY_PATH}", self.edge.control_url);
+        let sent = ControlCall { limit_ms: WORD_LIMIT_MS, url: &url, signature: &signature, body: &body };
+        let answer = sent.send().await;
+        let answer = answer.map_err(|error| Error::Unavailable(unreachable("control plane", &error).0))?;
+        match answer.status() {
+            200 => {
+                let found: KeyFound =
+                    parse(&answer.bytes()).map_err(|unreachable| Error::Unavailable(unreachable.0))?;
+                self.edge.keys.borrow_mut().put(call.hash, (found.scopes.clone(), runtime::now()));
+                Ok(found.scopes)
+            }
+            401 => Err(Error::Unauthenticated),
+            429 => Err(Error::Throttled { retry_after: THROTTLED }),
+            status => Err(Error::Unavailable(format!("control plane answered {status}"))),
+        }
     }
 
     async fn data_plane(

@@ -2,6 +2,7 @@
 //! supplies bytes, ports, time and randomness. Start reading at [`router`].
 
 mod accesses;
+mod archive;
 mod env;
 mod gate;
 mod host;

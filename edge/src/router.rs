@@ -1,11 +1,13 @@
 //! The route table: path -> face -> app -> face. Every answer leaves through [`Reply`], so none goes
 //! without its security headers, errors included.
 
+mod archives;
 mod data;
 mod embed;
 mod internal;
 mod link;
 mod manage;
+mod operation;
 mod page;
 mod portal;
 mod reply;
@@ -58,6 +60,8 @@ pub fn answer(request: Request, env: &JsValue, context: Context) -> JsValue {
         ["api", "v1", "share-portal", company_slug, rest @ ..] => portal::route(visit, company_slug, rest),
         ["api", "v1", ..] | ["v1", "data-products", ..] => runtime::run(manage::forward(visit)),
         ["oembed"] => runtime::run(page::oembed(visit)),
+        ["v1", "op" | "share", ..] => operation::route(visit, segments.get(1..).unwrap_or_default()),
+        ["internal", "archives", verb @ ..] => archives::route(visit, verb),
         ["api" | "v1", ..] => Reply::error_at(&path, &Error::NotFound("path"), &visit.request_id).send(),
         ["internal", ..] if path == PUSH_PATH => runtime::run(internal::changes(visit)),
         ["internal", "trap"] => runtime::run(internal::trap(visit)),

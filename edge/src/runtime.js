@@ -40,7 +40,10 @@ export function headerSet(lines) {
 
 /** An answer. The body is copied, since wasm memory may change before it is written. */
 export function respond(status, set, lines, body) {
-  const answer = new Response(body.length === 0 ? null : body.slice(), { status, headers: set });
+  const init = { status, headers: set };
+  // What is stored compressed is sent as it is.
+  if (lines.includes("\ncontent-encoding:")) init.encodeBody = "manual";
+  const answer = new Response(body.length === 0 ? null : body.slice(), init);
   for (const [name, value] of pairs(lines)) answer.headers.set(name, value);
   return answer;
 }
@@ -153,6 +156,53 @@ export async function post(url, signature, body, limit) {
   const bytes = await readBody(answer, MAX_ANSWER_BYTES);
   if (bytes === null) throw new Error("the control plane's answer is too large");
   return { status: answer.status, cacheable: answer.headers.get("x-postern-cacheable") === "1", body: bytes };
+}
+
+/** Length and entity tag of an object of a bucket, as one text, or null. */
+export async function statObject(bucket, key) {
+  const object = await bucket.head(key);
+  return object === null ? null : `${object.size} ${object.etag}`;
+}
+
+/** Part of an object as bytes, or null when there is none under this key and tag, or nothing at this place. */
+export function readObject(bucket, key, etag, offset, length, limit) {
+  return within(limit, readRange(bucket, key, etag, offset, length));
+}
+
+async function readRange(bucket, key, etag, offset, length) {
+  const onlyIf = etag === undefined ? undefined : { etagMatches: etag };
+  let object;
+  try {
+    object = await bucket.get(key, { range: { offset, length }, onlyIf });
+  } catch (error) {
+    // 10039: the range lies behind the object's end.
+    if (String(error).includes("10039")) return NOTHING;
+    throw error;
+  }
+  if (object === null || object.body === undefined) return null;
+  return new Uint8Array(await object.arrayBuffer());
+}
+
+/** Uploads in parts: each step of one, by the bucket's name of it. */
+export async function beginUpload(bucket, key) {
+  return (await bucket.createMultipartUpload(key, { httpMetadata: { contentType: "application/vnd.pmtiles" } })).uploadId;
+}
+
+export async function putPart(bucket, key, upload, number, part) {
+  return (await bucket.resumeMultipartUpload(key, upload).uploadPart(number, part.slice())).etag;
+}
+
+export async function endUpload(bucket, key, upload, parts) {
+  const told = JSON.parse(parts).map(({ number, etag }) => ({ partNumber: number, etag }));
+  await bucket.resumeMultipartUpload(key, upload).complete(told);
+}
+
+export async function abortUpload(bucket, key, upload) {
+  await bucket.resumeMultipartUpload(key, upload).abort();
+}
+
+export async function deleteObject(bucket, key) {
+  await bucket.delete(key);
 }
 
 /**

@@ -6,7 +6,9 @@
 
 use crate::model::data_product::{self, Format, Page};
 use crate::model::embed::token::EmbedToken;
+use crate::model::item::ArchiveView;
 use crate::model::key::Key;
+use crate::model::meter::Days;
 use crate::model::portal::PortalToken;
 use crate::model::usage::Usage;
 use crate::time::Millis;
@@ -135,6 +137,92 @@ pub struct UsageReport {
     pub key: String,
     /// All that was ever counted of it.
     pub usage: Usage,
+    /// Tiles of the last days.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub tiles: Days,
+}
+
+fn is_empty(days: &Days) -> bool {
+    days.days.is_empty()
+}
+
+/// Where the edge asks what an API key may do.
+pub const KEY_PATH: &str = "/internal/keys";
+
+/// Body of [`KEY_PATH`]: never the key itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyCall {
+    /// See [`crate::model::api_key::hash`].
+    pub hash: String,
+    /// Who presents it: trying keys is limited by network.
+    pub client: Option<IpAddr>,
+}
+
+/// Answer of [`KEY_PATH`] to a key that is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFound {
+    /// What it may do.
+    pub scopes: Vec<String>,
+}
+
+/// Where the Worker takes archives of tiles for its bucket, and looks into those that lie there.
+pub const ARCHIVES_PATH: &str = "/internal/archives";
+/// Bytes of each part of an upload but the last.
+pub const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Body of `probe` and `begin` below [`ARCHIVES_PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveCall {
+    /// Where it lies in the bucket.
+    pub key: String,
+}
+
+/// Answer of `begin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadBegun {
+    /// The bucket's name of the upload.
+    pub upload: String,
+}
+
+/// Path of a part. What it is of stands in the path, which is signed: the body is the part alone.
+pub fn part_path(key: &str, upload: &str, number: u32) -> String {
+    format!("{ARCHIVES_PATH}/part/{number}/{}/{}", hex::encode(upload), hex::encode(key))
+}
+
+/// A part that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// From 1 on.
+    pub number: u32,
+    /// What the bucket calls its bytes.
+    pub etag: String,
+}
+
+/// Body of `end` and, without parts, of `abort`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadEnd {
+    /// Where it will lie.
+    pub key: String,
+    /// See [`UploadBegun`].
+    pub upload: String,
+    /// In order.
+    pub parts: Vec<Part>,
+}
+
+/// Answer of `probe` and `end`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probed {
+    /// An archive that maps can be made of.
+    Good(ArchiveView),
+    /// What is wrong with it, for whoever registers it.
+    Broken(String),
+    /// Nothing lies there.
+    Missing,
 }
 
 /// Body of [`ACCESS_PATH`]. Reports may be repeated or late.

@@ -87,6 +87,15 @@ pub enum Error {
         /// What the visitor may know.
         message: String,
     },
+    /// A map's tiles are of another form than was asked for.
+    #[error("the tiles are {has}")]
+    WrongFormat {
+        /// What they are.
+        has: &'static str,
+    },
+    /// An archive of tiles is not what it should be. The text is for the log, and for whoever registers it.
+    #[error("archive: {0}")]
+    Archive(String),
     /// The body is not JSON that we accept (syntax, duplicate key, depth).
     #[error("malformed JSON: {0}")]
     Malformed(String),

@@ -3,8 +3,11 @@
 
 pub mod dashboard;
 pub mod data_product;
+pub mod dispatch;
 pub mod oembed;
+pub mod operation;
 pub mod page;
+pub mod secure_link;
 mod words;
 
 use std::borrow::Cow;

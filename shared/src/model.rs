@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod address;
+pub mod api_key;
 pub mod attempt;
 pub mod code;
 pub mod context;
@@ -11,9 +12,11 @@ pub mod embed;
 pub mod filter;
 pub mod gate;
 pub mod grant;
+pub mod item;
 pub mod key;
 pub mod lease;
 pub mod limits;
+pub mod meter;
 pub mod origin;
 pub mod pace;
 pub mod password;
@@ -22,5 +25,7 @@ pub mod portal;
 pub mod protection;
 pub mod share;
 pub mod tally;
+pub mod ticket;
+pub mod tile;
 pub mod token;
 pub mod usage;

@@ -5,10 +5,12 @@ use crate::model::context::ContextView;
 use crate::model::dashboard::View;
 use crate::model::data_product;
 use crate::model::embed::Terms;
+use crate::model::item::{Collection, Item};
+use crate::model::meter::DEFAULT_BUDGET;
 use crate::model::origin::Origin;
 use crate::model::policy::Rules;
 use crate::model::protection::Protection;
-use crate::model::share::ShareType;
+use crate::model::share::{Permission, ShareType};
 use crate::model::usage::Usage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -101,6 +103,9 @@ pub struct ShareView {
     pub name: String,
     /// How it is used.
     pub share_type: ShareType,
+    /// What its visitors may do.
+    #[serde(default, skip_serializing_if = "Permission::is_view")]
+    pub permission: Permission,
     /// Grows with each rotation.
     pub generation: u64,
     /// Dead before this instant.
@@ -111,6 +116,16 @@ pub struct ShareView {
     /// Sites that may frame its page; none when it is protected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frame_origins: Vec<Origin>,
+    /// Of a map: tiles that it gives a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile_budget: Option<u64>,
+}
+
+impl ShareView {
+    /// Tiles that it gives a day.
+    pub fn tile_budget(&self) -> u64 {
+        self.tile_budget.unwrap_or(DEFAULT_BUDGET)
+    }
 }
 
 /// What a token opens.
@@ -119,6 +134,10 @@ pub struct ShareView {
 pub enum TargetView {
     /// A dashboard.
     Dashboard(View),
+    /// A map item.
+    Item(Item),
+    /// Map items that are shown together.
+    Collection(Collection),
     /// A data product.
     DataProduct(data_product::View),
     /// A share context.
@@ -130,7 +149,7 @@ impl TargetView {
     pub const fn dashboard(&self) -> Option<&View> {
         match self {
             Self::Dashboard(view) => Some(view),
-            Self::DataProduct(_) | Self::Context(_) => None,
+            Self::DataProduct(_) | Self::Item(_) | Self::Collection(_) | Self::Context(_) => None,
         }
     }
 
@@ -138,7 +157,23 @@ impl TargetView {
     pub const fn data_product(&self) -> Option<&data_product::View> {
         match self {
             Self::DataProduct(view) => Some(view),
-            Self::Dashboard(_) | Self::Context(_) => None,
+            Self::Dashboard(_) | Self::Item(_) | Self::Collection(_) | Self::Context(_) => None,
+        }
+    }
+
+    /// Is it a map, whose tiles are read by tickets?
+    pub const fn is_map(&self) -> bool {
+        matches!(self, Self::Item(_) | Self::Collection(_))
+    }
+
+    /// The map item itself, if it is one, or the one of a collection that is named.
+    pub fn item(&self, id: Option<Uuid>) -> Option<&Item> {
+        match (self, id) {
+            (Self::Item(item), None) => Some(item),
+            (Self::Item(item), Some(id)) => (item.id == id).then_some(item),
+            (Self::Collection(collection), Some(id)) => collection.items.iter().find(|item| item.id == id),
+            (Self::Collection(_), None)
+            | (Self::Dashboard(_) | Self::DataProduct(_) | Self::Context(_), _) => None,
         }
     }
 
@@ -146,6 +181,8 @@ impl TargetView {
     pub fn title(&self) -> &str {
         match self {
             Self::Dashboard(view) => &view.title,
+            Self::Item(item) => &item.name,
+            Self::Collection(collection) => &collection.name,
             Self::DataProduct(view) => &view.name,
             Self::Context(view) => &view.name,
         }
@@ -200,6 +237,11 @@ impl Record {
     /// Is every read of it checked with the gate? A tombstone may be kept under a lease: it only ever refuses.
     pub fn is_strict(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.protection.is_strict())
+    }
+
+    /// Are tiles of it read by tickets? Those are served under a lease, though the record is strict.
+    pub fn is_ticketed(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.target.is_map())
     }
 
     /// The record's bytes.
@@ -351,10 +393,12 @@ pub(crate) mod tests {
                     id: Uuid::from_u128(2),
                     name: "Public link".into(),
                     share_type: ShareType::Link,
+                    permission: Permission::View,
                     generation: 1,
                     not_before: None,
                     expires_at: None,
                     frame_origins: Vec::new(),
+                    tile_budget: None,
                 },
                 protection: Protection::default(),
                 context: None,

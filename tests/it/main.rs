@@ -25,6 +25,8 @@ mod keys;
 mod mail;
 mod manage;
 mod many;
+mod map;
+mod operation;
 mod password;
 mod past;
 mod policy;
@@ -34,6 +36,7 @@ mod reconcile;
 mod share;
 mod story;
 mod tenant;
+mod tile;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -107,7 +110,7 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 18] = [
+    let groups: [(&str, &[(&str, Test)]); 20] = [
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),
@@ -121,10 +124,12 @@ fn tests() -> Vec<(String, Test)> {
         ("embed_forged", embed_forged::TESTS),
         ("embed_signed", embed_signed::TESTS),
         ("password", password::TESTS),
+        ("operation", operation::TESTS),
         ("past", past::TESTS),
         ("policy", policy::TESTS),
         ("product", product::TESTS),
         ("reconcile", reconcile::TESTS),
+        ("tile", tile::TESTS),
         ("browser", browser::TESTS),
     ];
     groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()

@@ -80,7 +80,11 @@ fn build_assets(npm: &NpmPackages) -> Result<()> {
                 "assets/unlock=edge/web/src/unlock.ts",
                 "assets/embed=edge/web/src/embed.ts",
                 "assets/portal=edge/web/src/portal.ts",
+                // Of pages of maps alone: the library draws in a worker, which is a file of its own.
+                "assets/map=edge/web/src/map.ts",
+                "assets/map-worker=maplibre-gl/dist/maplibre-gl-worker.mjs",
                 "assets/page=edge/web/style/page.css",
+                "assets/map-page=edge/web/style/map.css",
                 // For the pages of others, who write its address into them.
                 "embed=edge/web/embed/element.ts",
             ])

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::Result;
+use shared::model::api_key::Prefix;
 use shared::time::Millis;
 use uuid::Uuid;
 
@@ -29,6 +30,9 @@ pub(super) enum Command {
         /// it for several.
         #[arg(long = "scope", required = true)]
         scopes: Vec<Scope>,
+        /// Begin it with `gpra_`, as clients of the share operations expect.
+        #[arg(long)]
+        operation: bool,
     },
     /// List an organization's keys, newest first.
     List {
@@ -48,9 +52,11 @@ pub(super) enum Command {
 
 pub(super) async fn run(service: &Service, command: Command, printer: &Printer) -> Result<()> {
     match command {
-        Command::Create { organization, organization_name, name, scopes } => {
+        Command::Create { organization, organization_name, name, scopes, operation } => {
+            let prefix = if operation { Prefix::Operation } else { Prefix::Postern };
+            let kind = (prefix, scopes.as_slice());
             let made =
-                manage::create(service, &organization, organization_name.as_deref(), &name, &scopes).await?;
+                manage::create(service, &organization, organization_name.as_deref(), &name, kind).await?;
             let key = made.secret.expose_secret();
             let mut out = render(&made.key);
             if let Value::Object(fields) = &mut out {

@@ -2,6 +2,8 @@
 //! edge's word is still not enough to read rows: the share's state and rules are looked up again here.
 
 use super::{Rejection, Reply, read};
+use crate::auth;
+use crate::limit::Peer;
 use crate::manage;
 use crate::service::Service;
 use crate::store::data_source::DataSource;
@@ -15,8 +17,8 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 use sha2::{Digest, Sha256};
 use shared::call::{
-    AccessReport, CACHEABLE_HEADER, DataCall, DownloadCall, Healed, PageCall, RecordCall, SIGNATURE_HEADER,
-    UsageReport, WINDOW, verify,
+    AccessReport, CACHEABLE_HEADER, DataCall, DownloadCall, Healed, KeyCall, KeyFound, PageCall, RecordCall,
+    SIGNATURE_HEADER, UsageReport, WINDOW, verify,
 };
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::in_time;
@@ -166,8 +168,19 @@ pub(crate) async fn usage(
     Signed(report): Signed<UsageReport>,
 ) -> Result<StatusCode, Rejection> {
     let key = RecordKey::parse(&report.key).ok_or(Error::NotFound("record"))?;
-    manage::usage::report(&service, &key, report.usage).await?;
+    manage::usage::report(&service, &key, report.usage, &report.tiles).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What an API key may do that a visitor of the operation dialect presented at the edge.
+pub(crate) async fn key(
+    State(service): State<Arc<Service>>,
+    Signed(call): Signed<KeyCall>,
+) -> Result<Reply, Rejection> {
+    let peer = call.client.map(Peer::of).unwrap_or_default();
+    let key = auth::by_hash(&service, &call.hash, peer).await?;
+    let scopes = key.scopes.iter().map(|scope| scope.name().to_owned()).collect();
+    Ok(Reply(Answer::json(200, &KeyFound { scopes })))
 }
 
 /// Who opened what, by the edge's word.

@@ -14,7 +14,7 @@ use shared::model::address::Invited;
 use shared::model::context::{MAX_DASHBOARDS, MAX_MEMBERS};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, ShareType, State, Target, TargetKind};
+use shared::model::share::{Permission, Share, ShareType, State, Target, TargetKind};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::collections::BTreeSet;
@@ -32,6 +32,8 @@ pub(crate) async fn create(service: &Service, actor: &Actor, input: ContextIn) -
         organization_id: actor.organization.id,
         target: Target { kind: TargetKind::Context, id },
         share_type: ShareType::Portal,
+        permission: Permission::View,
+        tile_budget: None,
         name,
         state: State::Live,
         generation: 1,

@@ -15,7 +15,7 @@ use shared::model::embed::token::{key_id, parse_key_id, sign};
 use shared::model::embed::{Embed, MAX_KEYS, MAX_LIFE, is_token_id, next_number};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
-use shared::model::share::{MAX_NAME_CHARS, Share, ShareType, State, Target, TargetKind};
+use shared::model::share::{MAX_NAME_CHARS, Permission, Share, ShareType, State, Target, TargetKind};
 use shared::{Error, Result};
 use uuid::Uuid;
 
@@ -273,6 +273,8 @@ async fn turn_on_once(service: &Service, actor: &Actor, dashboard: Uuid) -> Resu
             organization_id: organization,
             target: Target::dashboard(dashboard),
             share_type: ShareType::Embed,
+            permission: Permission::View,
+            tile_budget: None,
             name: opened.definition.title.chars().take(MAX_NAME_CHARS).collect(),
             state: State::Live,
             generation,

@@ -6,6 +6,7 @@ use crate::service::Service;
 use crate::store::{self, Session, api_key::ApiKey};
 use secrecy::SecretString;
 use serde_json::json;
+use shared::model::api_key::Prefix;
 use shared::model::dashboard::is_url_slug;
 use shared::model::share::check_name;
 use shared::replica::Organization;
@@ -29,7 +30,7 @@ pub(crate) async fn create(
     slug: &str,
     organization_name: Option<&str>,
     name: &str,
-    scopes: &[Scope],
+    (prefix, scopes): (Prefix, &[Scope]),
 ) -> Result<Made> {
     check_name(name)?;
     if scopes.is_empty() {
@@ -41,7 +42,7 @@ pub(crate) async fn create(
         Some(organization) => organization,
         None => found(&mut session, slug, organization_name.unwrap_or(slug), now).await?,
     };
-    let made = insert(&mut session, organization, name, scopes, now).await?;
+    let made = insert(&mut session, organization, name, (prefix, scopes), now).await?;
     session.commit().await?;
     Ok(made)
 }
@@ -54,7 +55,7 @@ pub(crate) async fn first(service: &Service) -> Result<Option<Made>> {
         return Ok(None);
     }
     let organization = found(&mut session, FIRST, "Default", now).await?;
-    let made = insert(&mut session, organization, "admin", &Scope::ALL, now).await?;
+    let made = insert(&mut session, organization, "admin", (Prefix::Postern, &Scope::ALL), now).await?;
     session.commit().await?;
     Ok(Some(made))
 }
@@ -103,10 +104,10 @@ async fn insert(
     session: &mut Session,
     organization: Organization,
     name: &str,
-    scopes: &[Scope],
+    (prefix, scopes): (Prefix, &[Scope]),
     now: Millis,
 ) -> Result<Made> {
-    let secret = auth::new_key()?;
+    let secret = auth::new_key(prefix)?;
     let key = ApiKey {
         id: Uuid::now_v7(),
         organization,

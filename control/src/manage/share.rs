@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::face::dashboard::manage::{RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
 use shared::model::filter::Filter;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, ShareType, State, Target, TargetKind};
+use shared::model::share::{Permission, Share, ShareType, State, Target, TargetKind};
 use shared::model::token::{RecordKey, Token};
 use shared::time::Millis;
 use shared::{Error, Result};
@@ -48,6 +48,8 @@ pub(crate) async fn create(
         organization_id: actor.organization.id,
         target: Target::dashboard(dashboard),
         share_type: new.share_type,
+        permission: Permission::View,
+        tile_budget: None,
         name: new.name,
         state: State::Live,
         generation: 1,

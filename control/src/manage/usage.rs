@@ -4,13 +4,14 @@ use super::Actor;
 use crate::service::Service;
 use crate::store;
 use serde_json::json;
+use shared::model::meter::Days;
 use shared::model::token::RecordKey;
 use shared::model::usage::Usage;
 use shared::time::Millis;
 use shared::{Error, Result};
 
 /// Notes a report, whether it is new, old or repeated. The owner learns by the audit trail when guessing is locked.
-pub(crate) async fn report(service: &Service, key: &RecordKey, reported: Usage) -> Result<()> {
+pub(crate) async fn report(service: &Service, key: &RecordKey, reported: Usage, tiles: &Days) -> Result<()> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
     // The share first, as everywhere: two sessions that lock both must not wait for one another.
@@ -18,7 +19,8 @@ pub(crate) async fn report(service: &Service, key: &RecordKey, reported: Usage) 
     let (share, before) =
         store::usage::lock(&mut session, key.as_str()).await?.ok_or(Error::NotFound("record"))?;
     let after = before.merged(reported);
-    if after == before {
+    store::map::merge_tiles(&mut session, key.as_str(), tiles).await?;
+    if after == before && tiles.days.is_empty() {
         return Ok(());
     }
     store::usage::update(&mut session, key.as_str(), &after).await?;

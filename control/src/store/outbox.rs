@@ -232,7 +232,8 @@ macro_rules! current {
             " SELECT t.record_key, t.share_id, t.accesses, t.opens, t.last_opened_at, t.locked_until,
                 t.locked_resets, s.*, t.generation AS token_generation, o.slug AS organization_slug,
                 o.name AS organization_name, o.embed_origins, c.name AS context_name,
-                COALESCE(d.definition, p.definition) AS definition, COALESCE(d.version, p.version) AS version,
+                COALESCE(d.definition, p.definition, i.definition, m.definition) AS definition,
+                COALESCE(d.version, p.version) AS version,
                 CASE WHEN s.share_type = 'embed' THEN (SELECT MIN(k.generation) FROM embed_key k
                     WHERE k.organization_id = o.id AND k.stopped_at IS NULL) END AS oldest_embed_key,
                 CASE WHEN s.share_type = 'embed' THEN (SELECT MAX(k.generation) FROM embed_key k
@@ -243,6 +244,8 @@ macro_rules! current {
             JOIN organization o ON o.id = s.organization_id
             LEFT JOIN share_context c ON s.target_kind = 'context' AND c.id = s.target_id
             LEFT JOIN dashboard d ON s.target_kind = 'dashboard' AND d.id = s.target_id
+            LEFT JOIN item i ON s.target_kind = 'item' AND i.id = s.target_id
+            LEFT JOIN collection m ON s.target_kind = 'collection' AND m.id = s.target_id
             LEFT JOIN data_product p ON s.target_kind = 'data_product' AND p.id = s.target_id
             WHERE ",
             $which
@@ -363,18 +366,22 @@ impl CurrentRow {
 /// What viewers may know of what a share opens, from the row of its kind's own table.
 fn target(target: Target, definition: Option<&str>, version: Option<i64>) -> Result<TargetView> {
     let missing = || Error::Internal(format!("{target:?} has no row"));
-    let (definition, version) = definition.zip(version).ok_or_else(missing)?;
+    let definition = definition.ok_or_else(missing)?;
     match target.kind {
         TargetKind::Dashboard => {
+            let version = version.ok_or_else(missing)?;
             let definition = document::<Definition>(definition)?;
             Ok(TargetView::Dashboard(definition.view(target.id, unsigned(version))))
         }
+        TargetKind::Item => Ok(TargetView::Item(document(definition)?)),
+        TargetKind::Collection => Ok(TargetView::Collection(document(definition)?)),
         TargetKind::DataProduct => {
+            let version = version.ok_or_else(missing)?;
             let definition = document::<data_product::Definition>(definition)?;
             let view = definition.view(target.id, unsigned(version));
             view.map(TargetView::DataProduct).ok_or_else(missing)
         }
-        TargetKind::Item | TargetKind::Collection | TargetKind::Context => Err(missing()),
+        TargetKind::Context => Err(missing()),
     }
 }
 
@@ -395,6 +402,7 @@ fn live(share: Share, embed: Option<Terms>, organization: Organization, target: 
                 id: share.id,
                 name: share.name,
                 share_type: share.share_type,
+                permission: share.permission,
                 generation: share.generation,
                 not_before: share.not_before,
                 expires_at: share.expires_at,
@@ -404,6 +412,7 @@ fn live(share: Share, embed: Option<Terms>, organization: Organization, target: 
                 } else {
                     Vec::new()
                 },
+                tile_budget: share.tile_budget,
             },
             protection: share.protection,
             context: share.context,

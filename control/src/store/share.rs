@@ -7,7 +7,7 @@ use shared::model::address::Address;
 use shared::model::filter::Filter;
 use shared::model::password::Hashed;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, ShareType, State, Target, TargetKind};
+use shared::model::share::{Permission, Share, ShareType, State, Target, TargetKind};
 use shared::model::token::RecordKey;
 use shared::model::usage::Usage;
 use shared::time::Millis;
@@ -33,6 +33,8 @@ pub(super) struct Row {
     target_kind: String,
     target_id: String,
     share_type: String,
+    permission: String,
+    tile_budget: Option<i64>,
     name: String,
     state: String,
     generation: i64,
@@ -75,6 +77,9 @@ impl Row {
                 "portal" => ShareType::Portal,
                 other => return Err(Error::Internal(format!("stored share type {other:?}"))),
             },
+            // What this build does not know gives the least.
+            permission: Permission::parse(&self.permission).unwrap_or_default(),
+            tile_budget: self.tile_budget.map(unsigned),
             name: self.name,
             // What this build does not know is closed.
             state: if self.state == LIVE { State::Live } else { State::Revoked },
@@ -203,9 +208,9 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         "INSERT INTO share (id, organization_id, target_kind, share_type, name, name_folded, state, generation,
             revision, nonce, key_epoch, rules, password_hash, password_epoch, protection_version, guess_resets,
             max_access_count, not_before, expires_at, created_at, issued_at, frame_origins, target_id,
-            context_id, notify_address)
+            context_id, notify_address, permission, tile_budget)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-            $24, $25)";
+            $24, $25, $26, $27)";
     let protection = &share.protection;
     let password = protection.password.as_ref();
     execute!(
@@ -236,6 +241,8 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         share.target.id.to_string(),
         share.context.map(|context| context.to_string()),
         share.notify.as_ref().map(Address::as_str),
+        share.permission.name(),
+        share.tile_budget.map(signed),
     )
     .map_err(|error| unique(error, "the dashboard is in this context already"))?;
     execute!(session, COUNT, share.target.id.to_string()).map_err(fault)?;

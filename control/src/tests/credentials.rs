@@ -58,6 +58,11 @@ async fn body(world: &World, (method, path): (&Method, &str), dashboard: &str) -
         ("PUT", path) if path.ends_with("/password") => Some(json!({"password": "correct horse"})),
         ("PUT", path) if path.ends_with("/limits") => Some(json!({})),
         ("POST", "/api/v1/embed/dashboards/{id}") => Some(json!({})),
+        ("POST", "/api/v1/projects") => Some(json!({"name": "x"})),
+        ("POST", "/api/v1/collections") => Some(json!({"name": "x", "project_id": dashboard})),
+        ("POST", "/api/v1/items") => Some(json!({
+            "name": "x", "project_id": dashboard, "profiles": [{"name": "a", "key": "acme/a.pmtiles"}],
+        })),
         ("PUT", path) if path.ends_with("/origins") => Some(json!({"allowed_origins": []})),
         ("PATCH", _) | ("POST", "/api/v1/data-products") => Some(json!({"name": "x"})),
         _ => None,
@@ -92,7 +97,7 @@ async fn every_route_asks_for_a_key_and_its_scope() {
     let world = World::new().await;
     let dashboard = world.dashboard().await;
     let routes = guarded();
-    assert_eq!(routes.len(), 56, "{routes:?}");
+    assert_eq!(routes.len(), 68, "{routes:?}");
     for (method, template, scope) in routes {
         let path = filled(&world, &template, &dashboard).await;
         let body = body(&world, (&method, &template), &dashboard).await.map(|body| body.to_string());
@@ -101,7 +106,7 @@ async fn every_route_asks_for_a_key_and_its_scope() {
         let answer = call(&[]).await;
         refused(&answer, &template, (401, "UNAUTHORIZED"));
         assert_eq!(answer.headers["www-authenticate"], "Bearer");
-        let unknown = crate::auth::new_key().unwrap();
+        let unknown = crate::auth::new_key(shared::model::api_key::Prefix::Postern).unwrap();
         let unknown = secrecy::ExposeSecret::expose_secret(&unknown).to_owned();
         for bad in [
             "Bearer",
@@ -153,7 +158,14 @@ async fn what_is_anothers_is_not_there() {
             (_, false) if template.ends_with("/bulk") => assert_eq!(answer.body["matched"], 0),
             (_, false) if template.ends_with("/preview") => answer.refused(404, "NOT_FOUND"),
             ("GET", false) if template.contains("audit") => assert_eq!(answer.body["total"], 2),
+            ("GET", false) if template.ends_with("/usage") => assert_eq!(answer.body, json!({"days": []})),
             ("GET", false) => assert_eq!(answer.body["total"], 0, "{template}"),
+            // A project that is another's, a key below another's slug, and nothing at all.
+            ("POST", false)
+                if ["/collections", "/items", "/archives"].iter().any(|end| template.ends_with(end)) =>
+            {
+                answer.refused(422, "VALIDATION_ERROR");
+            }
             // A definition on a source that is another's.
             ("POST", false) if template.contains("dashboards") => answer.refused(422, "VALIDATION_ERROR"),
             _ => assert_eq!(answer.status, 201),

@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use shared::call::{SIGNATURE_HEADER, sign};
+use shared::model::api_key::Prefix;
 use shared::model::key::KeyRing;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -311,7 +312,9 @@ pub(super) fn definition(source: &str) -> Value {
 }
 
 async fn key(app: &App, organization: &str, scopes: &[Scope]) -> String {
-    let made = manage::key::create(&app.service, organization, None, "test", scopes).await.unwrap();
+    let made = manage::key::create(&app.service, organization, None, "test", (Prefix::Postern, scopes))
+        .await
+        .unwrap();
     made.secret.expose_secret().to_owned()
 }
 

@@ -6,6 +6,7 @@ use crate::runtime::{ControlAnswer, ControlCall};
 use serde::Serialize;
 use shared::call::{self, Healed, RecordCall, UsageReport};
 use shared::model::key::KeyRing;
+use shared::model::meter::Days;
 use shared::model::usage::Usage;
 use worker::{Env, Error, Result};
 
@@ -41,8 +42,8 @@ impl Control {
     }
 
     /// Tells what was counted. A control plane that does not know the token does not want to hear it again.
-    pub(super) async fn report(&self, key: &str, usage: Usage) -> Result<()> {
-        let report = UsageReport { key: key.to_owned(), usage };
+    pub(super) async fn report(&self, key: &str, usage: Usage, tiles: Days) -> Result<()> {
+        let report = UsageReport { key: key.to_owned(), usage, tiles };
         match self.post(call::USAGE_PATH, &report).await?.status() {
             200..=299 | 404 => Ok(()),
             status => Err(refused(status)),

@@ -8,6 +8,7 @@ use shared::app::redeem::{self, Found, Opened};
 use shared::face::dashboard::{error, public};
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::access::Pass;
+use shared::model::meter::Meter;
 use shared::model::token::RecordKey;
 use shared::{Error, Result};
 use std::time::Duration;
@@ -55,6 +56,13 @@ pub async fn open(visit: &Visit, ticket: &impl Ticket) -> Result<Opened> {
 /// Counts that somebody looked at what a record opens; its gate hears of it a little later.
 pub fn count_open(visit: &Visit, key: &RecordKey) {
     if visit.port.edge.memory.count_open(key) {
+        renew_later(visit, key, REPORT_PAUSE);
+    }
+}
+
+/// Counts a tile; its gate hears of it a little later.
+pub fn count_tile(visit: &Visit, key: &RecordKey, tile: Meter) {
+    if visit.port.edge.memory.count_tile(key, tile) {
         renew_later(visit, key, REPORT_PAUSE);
     }
 }

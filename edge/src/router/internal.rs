@@ -54,14 +54,16 @@ pub async fn trap(visit: Visit) -> JsValue {
     }
 }
 
-fn check(visit: &Visit) -> Result<Signed> {
+/// The signature of a call of the control plane.
+pub fn check(visit: &Visit) -> Result<Signed> {
     let signature = runtime::header(&visit.request, SIGNATURE_HEADER).unwrap_or_default();
     let call = (visit.head.method.as_str(), visit.head.path());
     let keys = visit.port.edge.ring.iter().map(|keys| &keys.push);
     Signed::check(keys, &signature, call, runtime::now()).ok_or(Error::NotFound("path"))
 }
 
-fn send(visit: &Visit, outcome: Result<Answer>) -> JsValue {
+/// Sends the answer.
+pub fn send(visit: &Visit, outcome: Result<Answer>) -> JsValue {
     match outcome {
         Ok(answer) => Reply::api(answer, &visit.request_id).send(),
         Err(error) => Reply::error(&error, &visit.request_id).send(),

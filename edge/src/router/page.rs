@@ -3,6 +3,7 @@
 use super::data;
 use super::embed::{Embed, SELF};
 use super::link::Link;
+use super::reply::with_workers;
 use super::{Reply, Visit};
 use crate::runtime;
 use shared::face::oembed::{self, Asked};
@@ -22,7 +23,9 @@ pub async fn share(visit: Visit, token: String) -> JsValue {
         let opened = data::open(&visit, &link).await?;
         let live = opened.live()?;
         let url = format!("{}{}", visit.head.origin(), visit.head.path());
-        Ok((page::share(live, &url), sources(live.share.frame_origins.iter())))
+        let answer = page::share(live, &url);
+        let answer = if live.target.is_map() { with_workers(answer) } else { answer };
+        Ok((answer, sources(live.share.frame_origins.iter())))
     };
     let reply = match outcome.await {
         Ok((answer, ancestors)) if ancestors.is_empty() => Reply::page(answer),

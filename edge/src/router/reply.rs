@@ -32,6 +32,12 @@ macro_rules! page_policy {
 }
 const PAGE_POLICY: &str = page_policy!();
 
+/// The page of a map: what draws it runs in a worker of ours. Nobody frames it.
+pub fn with_workers(answer: Answer) -> Answer {
+    answer
+        .with("content-security-policy", format!("{PAGE_POLICY}; worker-src 'self'; frame-ancestors 'none'"))
+}
+
 /// Nobody frames a page, but for those of embeds.
 const PAGE: [(&str, &str); 4] = [
     ("content-security-policy", concat!(page_policy!(), "; frame-ancestors 'none'")),

@@ -5,6 +5,7 @@ use crate::runtime;
 use shared::face::Answer;
 use shared::model::attempt;
 use shared::model::grant::{self, Grant};
+use shared::model::ticket::{self, Kind};
 use shared::model::token::RecordKey;
 
 /// The visitor's grant: of the `Authorization` header if there is one, else of the page's cookie. One that is broken,
@@ -22,6 +23,33 @@ pub fn keep(answer: Answer, key: &RecordKey, grant: &str) -> Answer {
     let (name, life) = (cookie_name(key), grant::LIFE.as_secs());
     answer
         .with("set-cookie", format!("{name}={grant}; Path=/; Max-Age={life}; HttpOnly; Secure; SameSite=Lax"))
+}
+
+/// What the page of a map holds: its grant or, when that has ended, the ticket that renews others. `true` says that it is the
+/// grant. Only cookies count: what stands in `Authorization` is an API key there.
+pub fn map_grant(visit: &Visit, key: &RecordKey) -> Option<(Grant, bool)> {
+    let cookies = runtime::header(&visit.request, "cookie")?;
+    let (ring, now) = (&visit.port.edge.ring, runtime::now());
+    let held = cookie(&cookies, &cookie_name(key)).and_then(|token| grant::verify(ring, token, now));
+    if let Some(grant) = held {
+        return Some((grant, true));
+    }
+    let renewal = cookie(&cookies, &renewal_name(key))?;
+    let ticket = ticket::verify(ring, Kind::Renewal, renewal, now).filter(|ticket| ticket.key == *key)?;
+    Some((ticket.grant, false))
+}
+
+/// Gives the page what renews its tickets. It is sent where tickets are made, and nowhere else.
+pub fn keep_renewal(answer: Answer, key: &RecordKey, renewal: &str) -> Answer {
+    let (name, life) = (renewal_name(key), ticket::RENEWAL_LIFE.as_secs());
+    let cookie = format!(
+        "{name}={renewal}; Path=/v1/share/tilejson; Max-Age={life}; HttpOnly; Secure; SameSite=Strict"
+    );
+    answer.with("set-cookie", cookie)
+}
+
+fn renewal_name(key: &RecordKey) -> String {
+    format!("__Secure-postern-map-{}", key.as_str().get(..16).unwrap_or_default())
 }
 
 /// From where the visitor guesses, without telling it to the gate.

@@ -1,7 +1,7 @@
 //! A host in memory, for tests of the use cases.
 
 use super::memory::ResultKey;
-use super::port::{Host, Lease, NoRows, Rows, Unreachable};
+use super::port::{Host, Lease, NoRows, Rows, Told, Unreachable};
 use crate::call::{DataCall, OptionsFound, PageCall};
 use crate::model::filter::Choice;
 use crate::model::protection::Protection;
@@ -80,7 +80,7 @@ impl Host for Fake {
         if self.kv_down.get() { Err(Unreachable("kv down".into())) } else { Ok(self.kv.borrow().clone()) }
     }
 
-    async fn lease(&self, _: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable> {
+    async fn lease(&self, _: &RecordKey, told: Told) -> Result<Option<Lease>, Unreachable> {
         self.count("lease");
         if self.gate_hangs.get() {
             std::future::pending::<()>().await;
@@ -91,8 +91,10 @@ impl Host for Fake {
             revision: record.revision,
             digest: replica::digest(&record.to_json()),
             spent,
+            tiles_today: self.tally.borrow().tiles.today(self.now()) + told.tiles.tiles,
         }))?;
-        self.tally.borrow_mut().opened(opens, self.now());
+        self.tally.borrow_mut().opened(told.opens, self.now());
+        self.tally.borrow_mut().metered(told.tiles, || "epoch".to_owned(), self.now());
         Ok(answer)
     }
 

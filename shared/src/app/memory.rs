@@ -1,7 +1,10 @@
 //! What one isolate remembers between requests: records under a lease, and results. Bounded; losing it
 //! costs time, never correctness.
 
+use super::port::Told;
+use crate::model::grant;
 use crate::model::lease::{self, LEASE, Standing};
+use crate::model::meter::{self, Meter};
 use crate::model::token::RecordKey;
 use crate::replica::Record;
 use crate::time::Millis;
@@ -22,6 +25,9 @@ const MAX_RESULTS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 const MAX_RESULT_BYTES: usize = 24 * 1024 * 1024;
 /// Larger results are not remembered: one of them would push out everything else.
 const MAX_ONE_RESULT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Right passwords that are remembered; each for as long as a grant lives.
+const MAX_PROOFS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 
 /// At most two password hashes a second.
 const HASH_INTERVAL: Duration = Duration::from_millis(500);
@@ -50,8 +56,10 @@ struct Leased {
     loaded: Rc<Loaded>,
     asked_at: Millis,
     renewal_asked_at: Option<Millis>,
-    /// Times that it was opened here since its gate was last told.
-    opens: u64,
+    /// What was counted here since its gate was last told.
+    untold: Told,
+    /// Tiles of the day that its gate knows of, and when it said so.
+    tiles_told: (u64, Millis),
     /// Will the gate be told?
     report_due: bool,
 }
@@ -84,6 +92,8 @@ pub struct Memory {
     results: RefCell<Results>,
     /// When the next password may be hashed.
     next_hash_at: Cell<Millis>,
+    /// Digests of what was proved here, and when.
+    proofs: RefCell<LruCache<[u8; 32], Millis>>,
 }
 
 impl Default for Memory {
@@ -92,6 +102,7 @@ impl Default for Memory {
             leases: RefCell::new(Leases { leased: LruCache::new(MAX_RECORDS), bytes: 0 }),
             results: RefCell::new(Results { kept: LruCache::new(MAX_RESULTS), bytes: 0 }),
             next_hash_at: Cell::new(Millis(0)),
+            proofs: RefCell::new(LruCache::new(MAX_PROOFS)),
         }
     }
 }
@@ -138,9 +149,18 @@ impl Memory {
         let loaded = Rc::new(Loaded { record, resolved: OnceCell::new(), bytes });
         leases.bytes += bytes;
         let before = leases.leased.pop(key);
-        let (opens, report_due) = before.as_ref().map_or((0, false), |one| (one.opens, one.report_due));
-        let fresh =
-            Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None, opens, report_due };
+        let (untold, tiles_told, report_due) = before.as_ref().map_or_else(
+            || (Told::default(), (0, Millis(0)), false),
+            |one| (one.untold, one.tiles_told, one.report_due),
+        );
+        let fresh = Leased {
+            loaded: Rc::clone(&loaded),
+            asked_at,
+            renewal_asked_at: None,
+            untold,
+            tiles_told,
+            report_due,
+        };
         let pushed_out = leases.leased.push(key.clone(), fresh).map(|(_, leased)| leased);
         for gone in before.into_iter().chain(pushed_out) {
             leases.bytes -= gone.loaded.bytes;
@@ -172,23 +192,60 @@ impl Memory {
     pub fn count_open(&self, key: &RecordKey) -> bool {
         let mut leases = self.leases.borrow_mut();
         let Some(remembered) = leases.leased.get_mut(key) else { return false };
-        remembered.opens += 1;
+        remembered.untold.opens += 1;
         !std::mem::replace(&mut remembered.report_due, true)
     }
 
-    /// Takes what the gate has to be told. [`Self::keep_opens`] puts it back should the gate not hear it.
-    pub fn take_opens(&self, key: &RecordKey) -> u64 {
+    /// Counts a tile. `true` as of [`Self::count_open`].
+    pub fn count_tile(&self, key: &RecordKey, tile: Meter) -> bool {
         let mut leases = self.leases.borrow_mut();
-        leases.leased.peek_mut(key).map_or(0, |leased| {
-            leased.report_due = false;
-            std::mem::take(&mut leased.opens)
+        let Some(remembered) = leases.leased.get_mut(key) else { return false };
+        remembered.untold.tiles = remembered.untold.tiles.plus(tile);
+        !std::mem::replace(&mut remembered.report_due, true)
+    }
+
+    /// Tiles of this UTC day: those that the gate knows of, and those of this isolate that it does not.
+    pub fn tiles_today(&self, key: &RecordKey, now: Millis) -> u64 {
+        let leases = self.leases.borrow();
+        leases.leased.peek(key).map_or(0, |leased| {
+            let (tiles, at) = leased.tiles_told;
+            let told = if meter::day(at) == meter::day(now) { tiles } else { 0 };
+            told.saturating_add(leased.untold.tiles.tiles)
         })
     }
 
-    /// See [`Self::take_opens`].
-    pub fn keep_opens(&self, key: &RecordKey, opens: u64) {
+    /// Notes what the gate knows.
+    pub fn learn_tiles(&self, key: &RecordKey, tiles_today: u64, now: Millis) {
         if let Some(leased) = self.leases.borrow_mut().leased.peek_mut(key) {
-            leased.opens += opens;
+            leased.tiles_told = (tiles_today, now);
+        }
+    }
+
+    /// Was this proved here while a grant for it would still live?
+    pub fn knows_proof(&self, proof: &[u8; 32], now: Millis) -> bool {
+        let proved_at = self.proofs.borrow_mut().get(proof).copied();
+        proved_at.is_some_and(|at| now.since(at) < grant::LIFE)
+    }
+
+    /// Remembers a proof. Worth nothing by itself: the gate is asked about the record each time.
+    pub fn keep_proof(&self, proof: [u8; 32], now: Millis) {
+        self.proofs.borrow_mut().put(proof, now);
+    }
+
+    /// Takes what the gate has to be told. [`Self::keep_counts`] puts it back should the gate not hear it.
+    pub fn take_counts(&self, key: &RecordKey) -> Told {
+        let mut leases = self.leases.borrow_mut();
+        leases.leased.peek_mut(key).map_or_else(Told::default, |leased| {
+            leased.report_due = false;
+            std::mem::take(&mut leased.untold)
+        })
+    }
+
+    /// See [`Self::take_counts`].
+    pub fn keep_counts(&self, key: &RecordKey, told: Told) {
+        if let Some(leased) = self.leases.borrow_mut().leased.peek_mut(key) {
+            leased.untold.opens += told.opens;
+            leased.untold.tiles = leased.untold.tiles.plus(told.tiles);
         }
     }
 
@@ -301,11 +358,37 @@ mod tests {
         assert!(memory.count_open(&key('a')));
         assert!(!memory.count_open(&key('a')), "the first caller tells");
         memory.keep_record(&key('a'), live_record(6), 900, Millis(0));
-        assert_eq!(memory.take_opens(&key('a')), 2);
-        assert_eq!(memory.take_opens(&key('a')), 0);
+        let opens = || memory.take_counts(&key('a')).opens;
+        assert_eq!(opens(), 2);
+        assert_eq!(opens(), 0);
         assert!(memory.count_open(&key('a')));
-        memory.keep_opens(&key('a'), 2);
-        assert_eq!(memory.take_opens(&key('a')), 3);
+        memory.keep_counts(&key('a'), Told { opens: 2, ..Told::default() });
+        assert_eq!(opens(), 3);
+    }
+
+    #[test]
+    fn tiles_are_told_once_and_counted_until_midnight() {
+        let memory = Memory::default();
+        let (now, tomorrow) = (Millis(1_000), Millis(86_400_000));
+        memory.keep_record(&key('a'), live_record(5), 900, now);
+        memory.learn_tiles(&key('a'), 10, now);
+        assert!(memory.count_tile(&key('a'), Meter::one(true, 3)));
+        assert!(!memory.count_tile(&key('a'), Meter::one(false, 4)));
+        assert_eq!((memory.tiles_today(&key('a'), now), memory.tiles_today(&key('a'), tomorrow)), (12, 2));
+        let told = memory.take_counts(&key('a'));
+        assert_eq!(told.tiles, Meter { tiles: 2, hits: 1, bytes: 7 });
+        assert_eq!(memory.tiles_today(&key('a'), now), 10);
+        memory.keep_counts(&key('a'), told);
+        assert_eq!(memory.take_counts(&key('a')), told);
+    }
+
+    #[test]
+    fn a_proof_is_remembered_as_long_as_a_grant() {
+        let memory = Memory::default();
+        memory.keep_proof([1; 32], Millis(0));
+        assert!(memory.knows_proof(&[1; 32], Millis(899_999)));
+        assert!(!memory.knows_proof(&[1; 32], Millis(900_000)));
+        assert!(!memory.knows_proof(&[2; 32], Millis(0)));
     }
 
     #[test]

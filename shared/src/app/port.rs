@@ -2,6 +2,7 @@
 
 use super::memory::ResultKey;
 use crate::call::{DataCall, OptionsFound, PageCall};
+use crate::model::meter::Meter;
 use crate::model::tally::{Admission, Entry};
 use crate::model::token::RecordKey;
 use crate::time::Millis;
@@ -36,6 +37,15 @@ pub struct Rows {
     pub cacheable: bool,
 }
 
+/// What an isolate tells a gate of its token: what was counted since the last time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Times that it was opened.
+    pub opens: u64,
+    /// Tiles that were answered.
+    pub tiles: Meter,
+}
+
 /// What a gate says of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -45,6 +55,8 @@ pub struct Lease {
     pub digest: String,
     /// Was the token opened as often as it may be?
     pub spent: bool,
+    /// Tiles of this UTC day that the gate was told of.
+    pub tiles_today: u64,
 }
 
 /// A host of the public path. Implementations decide whether their futures are `Send`.
@@ -56,9 +68,8 @@ pub trait Host {
     /// Reads a record from Workers KV; may be old, may miss what exists.
     async fn read_record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable>;
 
-    /// Asks the token's gate for a lease, and tells it how often the token was opened here since the last time. `None` when
-    /// nobody knows the token.
-    async fn lease(&self, key: &RecordKey, opens: u64) -> Result<Option<Lease>, Unreachable>;
+    /// Asks the token's gate for a lease, and tells it what was counted here. `None` when nobody knows the token.
+    async fn lease(&self, key: &RecordKey, told: Told) -> Result<Option<Lease>, Unreachable>;
 
     /// Reads the record from the token's gate: the one in force.
     async fn read_gate(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Unreachable>;

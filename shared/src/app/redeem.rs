@@ -1,7 +1,7 @@
 //! Redeeming a public link: open, resolve, execute, options (DESIGN.md, "A public request at the edge").
 
 use super::memory::{Loaded, Memory, RESULT_TTL, ResultKey};
-use super::port::{Host, Lease, NoRows, Unreachable};
+use super::port::{Host, Lease, NoRows, Told, Unreachable};
 use crate::call::{DataCall, DownloadCall, OptionsFound, PageCall, ProductCall};
 use crate::error::Why;
 use crate::model::access::{self, Pass};
@@ -167,12 +167,15 @@ impl Opened {
         }
     }
 
-    /// The answer to a resolve, rendered once for each record by `render`.
+    /// The answer to a resolve, rendered once for each record by `render`. Maps are opened by operations of their own.
     ///
     /// # Errors
     /// As [`Self::live`].
     pub fn resolved(&self, render: impl FnOnce(&Live) -> Vec<u8>) -> Result<&[u8]> {
         let live = self.live()?;
+        if live.target.is_map() {
+            return Err(Error::Dead(Why::OtherTarget));
+        }
         Ok(self.loaded.resolved.get_or_init(|| render(live)))
     }
 
@@ -190,6 +193,28 @@ impl Opened {
 /// [`Error::Dead`] when nobody knows the token, [`Error::Unavailable`] when the gate cannot be reached and no
 /// lease is left, or when the record is unreadable.
 pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
+    open_for(host, memory, key, Reading::Checked).await
+}
+
+/// As [`open`], for the holder of a ticket: tiles are many, so they are served under a lease, though their record is strict.
+/// Its gate lets such leases drain.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_ticketed(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Opened> {
+    open_for(host, memory, key, Reading::Ticketed).await
+}
+
+/// What a record is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Anything that a strict record's gate must be asked about.
+    Checked,
+    /// Tiles.
+    Ticketed,
+}
+
+async fn open_for(host: &impl Host, memory: &Memory, key: &RecordKey, reading: Reading) -> Result<Opened> {
     let now = host.now();
     let opened = |(loaded, found, spent)| Opened {
         loaded,
@@ -199,7 +224,7 @@ pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<
         spent,
         pass: Pass::Link(None),
     };
-    match remembered(memory, key, now) {
+    match remembered(memory, key, reading, now) {
         Some((loaded, Standing::Fresh)) => Ok(opened((loaded, Found::Lease, false))),
         Some((loaded, Standing::Due)) => {
             let renewal_due = memory.claim_renewal(key, now);
@@ -237,14 +262,22 @@ pub async fn open(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<
     }
 }
 
-/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for; an embed, of which single tokens
-/// die, a context, of which single members are removed, and what is for its members are served under a lease alone.
-fn remembered(memory: &Memory, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
+/// What this isolate remembers of a record, and what that is worth: a strict one is always asked for, but for tiles; an embed, of
+/// which single tokens die, a context, of which single members are removed, and what is for its members are served under a lease
+/// alone.
+fn remembered(
+    memory: &Memory,
+    key: &RecordKey,
+    reading: Reading,
+    now: Millis,
+) -> Option<(Rc<Loaded>, Standing)> {
     let (loaded, standing) = memory.record(key, now)?;
     let needs_lease = loaded.record.live.as_ref().is_some_and(Live::needs_lease);
+    let is_strict = loaded.record.is_strict();
+    let leased = !is_strict || (reading == Reading::Ticketed && loaded.record.is_ticketed());
     let standing = match standing {
-        _ if loaded.record.is_strict() => Standing::Over,
-        Standing::Grace if needs_lease => Standing::Over,
+        _ if !leased => Standing::Over,
+        Standing::Grace if needs_lease || is_strict => Standing::Over,
         standing => standing,
     };
     Some((loaded, standing))
@@ -262,7 +295,7 @@ enum Word {
 /// neither can be reached.
 async fn ask(host: &impl Host, key: &RecordKey) -> Result<Word, Unreachable> {
     // Openings are not told on the way: they would be lost when the other answers first.
-    let gate = pin!(async { host.lease(key, 0).await.map(Word::Gate) });
+    let gate = pin!(async { host.lease(key, Told::default()).await.map(Word::Gate) });
     let origin = pin!(async { host.read_origin(key).await.map(Word::Origin) });
     match select(gate, pin!(host.wait(GATE_PATIENCE))).await {
         Either::Left((Ok(word), _)) => Ok(word),
@@ -336,12 +369,15 @@ pub async fn renew(host: &impl Host, memory: &Memory, key: &RecordKey) {
     }
 }
 
-/// Asks for a lease, and tells the gate of the openings that it has not heard of.
+/// Asks for a lease, and tells the gate of what was counted here that it has not heard of.
 async fn lease(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Option<Lease>, Unreachable> {
-    let opens = memory.take_opens(key);
-    let answer = host.lease(key, opens).await;
-    if answer.is_err() {
-        memory.keep_opens(key, opens);
+    let told = memory.take_counts(key);
+    let now = host.now();
+    let answer = host.lease(key, told).await;
+    match &answer {
+        Ok(Some(lease)) => memory.learn_tiles(key, lease.tiles_today, now),
+        Ok(None) => {}
+        Err(_) => memory.keep_counts(key, told),
     }
     answer
 }

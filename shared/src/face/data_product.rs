@@ -88,9 +88,11 @@ pub struct ProductError<'a> {
 /// Status and code of an error. A new kind of error stops the build here.
 pub const fn classify(error: &Error) -> (u16, &'static str) {
     match error {
-        Error::Malformed(_) | Error::Query { .. } | Error::Policy { .. } | Error::InvalidContext => {
-            (400, "invalid_request")
-        }
+        Error::Malformed(_)
+        | Error::Query { .. }
+        | Error::Policy { .. }
+        | Error::InvalidContext
+        | Error::WrongFormat { .. } => (400, "invalid_request"),
         Error::Unauthenticated => (401, "unauthorized"),
         Error::AuthRequired(_) | Error::WrongPassword => (401, "password_required"),
         Error::SignIn { .. } | Error::SignInFailed => (401, "sign_in_required"),
@@ -104,6 +106,7 @@ pub const fn classify(error: &Error) -> (u16, &'static str) {
         Error::IdempotencyMismatch => (422, "idempotency_key_reused"),
         Error::Throttled { .. } => (429, "rate_limited"),
         Error::Internal(_) => (500, "internal_error"),
+        Error::Archive(_) => (502, "archive_broken"),
         Error::Unavailable(_) => (503, "unavailable"),
     }
 }

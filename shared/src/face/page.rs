@@ -5,6 +5,7 @@
 use super::{Answer, HTML};
 use crate::model::dashboard::View;
 use crate::model::data_product;
+use crate::model::item::Item;
 use crate::model::protection::Need;
 use crate::replica::{Live, TargetView};
 use askama::Template;
@@ -17,6 +18,15 @@ struct SharePage<'a> {
     organization: &'a str,
     /// Where sites ask for the page's frame, if they may.
     oembed: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "map.html")]
+struct MapPage<'a> {
+    title: &'a str,
+    organization: &'a str,
+    /// Never empty but for an empty collection.
+    items: &'a [Item],
 }
 
 #[derive(Template)]
@@ -53,6 +63,8 @@ struct UnavailablePage;
 pub fn share(live: &Live, url: &str) -> Answer {
     match &live.target {
         TargetView::Dashboard(view) => dashboard(live, view, url),
+        TargetView::Item(item) => map(live, &item.name, std::slice::from_ref(item)),
+        TargetView::Collection(collection) => map(live, &collection.name, &collection.items),
         TargetView::DataProduct(view) => product(live, view),
         // The access decision lets nobody come here by a link.
         TargetView::Context(_) => not_found(),
@@ -70,6 +82,10 @@ fn dashboard(live: &Live, view: &View, url: &str) -> Answer {
             oembed: oembed.as_deref(),
         },
     )
+}
+
+fn map(live: &Live, title: &str, items: &[Item]) -> Answer {
+    page(200, &MapPage { title, organization: &live.organization.name, items })
 }
 
 fn product(live: &Live, view: &data_product::View) -> Answer {

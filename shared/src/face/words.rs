@@ -23,6 +23,8 @@ pub(super) fn words(error: &Error) -> Cow<'_, str> {
         Error::Policy { slug, message } => format!("Parameter \"{slug}\" {message}.").into(),
         Error::FilterDisabled { slug } => format!("Filter \"{slug}\" is not available on this share.").into(),
         Error::Query { message } => message.as_str().into(),
+        Error::WrongFormat { has } => format!("The tiles are {has}.").into(),
+        Error::Archive(_) => "The map's archive cannot be read.".into(),
         Error::Malformed(reason) => format!("The body is not acceptable JSON: {reason}.").into(),
         Error::Forbidden { scope } => format!("The API key lacks the scope {scope}.").into(),
         Error::NotFound(what) => format!("No such {what}.").into(),

@@ -52,10 +52,20 @@ pub struct Stored {
     pub dead: bool,
     /// Is every read of what is in force checked here? Then nobody serves it under a lease.
     pub strict: bool,
+    /// Are tiles of it read by tickets? They are served under a lease all the same.
+    #[serde(default)]
+    pub ticketed: bool,
     /// How often its token may be opened.
     pub max_access_count: Option<u64>,
     /// Leases on what was in force before are over from this instant on.
     pub drained_at: Millis,
+}
+
+impl Stored {
+    /// Does anybody serve what is in force under a lease?
+    pub const fn is_leased(&self) -> bool {
+        !self.strict || self.ticketed
+    }
 }
 
 /// What a gate must know of a record without reading it again.
@@ -69,6 +79,8 @@ pub struct Announced {
     pub dead: bool,
     /// See [`Stored::strict`].
     pub strict: bool,
+    /// See [`Stored::ticketed`].
+    pub ticketed: bool,
     /// See [`Stored::max_access_count`].
     pub max_access_count: Option<u64>,
 }
@@ -85,6 +97,7 @@ impl Announced {
             digest: replica::digest(json),
             dead: record.is_dead(),
             strict: record.is_strict(),
+            ticketed: record.is_ticketed(),
             max_access_count: record.live.and_then(|live| live.protection.max_access_count),
         })
     }
@@ -104,7 +117,7 @@ impl Memory {
     /// was before it.
     pub fn drain(&self, stored: &Stored, now: Millis) -> Duration {
         let earlier = stored.drained_at.since(now);
-        if stored.strict {
+        if !stored.is_leased() {
             return earlier;
         }
         let last = self.leased_at.unwrap_or(self.started_at).max(self.started_at);
@@ -125,7 +138,7 @@ pub struct Pushed {
 
 /// Takes a pushed revision. A gate that held nothing has handed out no lease, so nothing drains.
 pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Millis) -> Pushed {
-    let Announced { revision, digest, dead, strict, max_access_count } = pushed;
+    let Announced { revision, digest, dead, strict, ticketed, max_access_count } = pushed;
     let Some(old) = stored else {
         let taken = Stored {
             revision,
@@ -138,6 +151,7 @@ pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Mi
             repeat_at: None,
             dead,
             strict,
+            ticketed,
             max_access_count,
             drained_at: now,
         };
@@ -150,6 +164,7 @@ pub fn push(stored: Option<&Stored>, memory: &Memory, pushed: Announced, now: Mi
         digest,
         dead,
         strict,
+        ticketed,
         max_access_count,
         drained_at: now.plus(drain),
         ..old.clone()
@@ -224,6 +239,7 @@ mod tests {
             digest: format!("digest of {revision}"),
             dead: false,
             strict,
+            ticketed: false,
             max_access_count: None,
         }
     }

@@ -84,6 +84,10 @@ pub enum Purpose {
     Idempotency,
     /// Keys of organizations, by which embed tokens are signed.
     Embed,
+    /// Tickets for tiles.
+    Ticket,
+    /// Digests by which an isolate knows that it has seen a right password before.
+    Proof,
     /// Cursors into the rows of data products.
     Cursor,
     /// Access tokens of the portal.
@@ -106,6 +110,8 @@ impl Purpose {
             Self::Network => "postern/v1/network",
             Self::Idempotency => "postern/v1/idempotency",
             Self::Embed => "postern/v1/embed",
+            Self::Ticket => "postern/v1/ticket",
+            Self::Proof => "postern/v1/proof",
             Self::Cursor => "postern/v1/cursor",
             Self::Portal => "postern/v1/portal",
             Self::Code => "postern/v1/code",
@@ -192,6 +198,10 @@ pub struct Keys {
     pub idempotency: Key,
     /// See [`Purpose::Embed`].
     pub embed: Key,
+    /// See [`Purpose::Ticket`].
+    pub ticket: Key,
+    /// See [`Purpose::Proof`].
+    pub proof: Key,
     /// See [`Purpose::Cursor`].
     pub cursor: Key,
     /// See [`Purpose::Portal`].
@@ -236,6 +246,8 @@ impl Keys {
             network: key(Purpose::Network),
             idempotency: key(Purpose::Idempotency),
             embed: key(Purpose::Embed),
+            ticket: key(Purpose::Ticket),
+            proof: key(Purpose::Proof),
             cursor: key(Purpose::Cursor),
             portal: key(Purpose::Portal),
             code: key(Purpose::Code),
@@ -320,6 +332,8 @@ mod tests {
             &keys.network,
             &keys.idempotency,
             &keys.embed,
+            &keys.ticket,
+            &keys.proof,
             &keys.cursor,
         ];
         let distinct: std::collections::HashSet<_> = all.iter().map(|key| *key.bytes()).collect();

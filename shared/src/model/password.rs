@@ -59,6 +59,14 @@ impl Password {
     }
 }
 
+impl Password {
+    /// Names this password for what it is bound to, without telling it: an isolate remembers what it has compared.
+    pub fn proof(&self, keys: &Keys, bound: &[&[u8]]) -> [u8; 32] {
+        let parts: Vec<&[u8]> = bound.iter().copied().chain([self.0.as_bytes()]).collect();
+        keys.proof.mac(&parts)
+    }
+}
+
 impl fmt::Debug for Password {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Password(..)")

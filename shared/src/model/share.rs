@@ -69,6 +69,37 @@ impl Target {
     }
 }
 
+/// What whoever opens a share may do with what it opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Look at it.
+    #[default]
+    View,
+    /// Take it away, too.
+    Download,
+}
+
+impl Permission {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Download => "download",
+        }
+    }
+
+    /// Reads a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::View, Self::Download].into_iter().find(|permission| permission.name() == name)
+    }
+
+    /// Is it the one that every share gives? Records need not say so.
+    pub const fn is_view(&self) -> bool {
+        matches!(self, Self::View)
+    }
+}
+
 /// Is the share in force?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -89,6 +120,10 @@ pub struct Share {
     pub target: Target,
     /// How it is used.
     pub share_type: ShareType,
+    /// What its visitors may do.
+    pub permission: Permission,
+    /// Of a map: tiles that it gives a day; [`super::meter::DEFAULT_BUDGET`] when absent.
+    pub tile_budget: Option<u64>,
     /// For its owner, and shown to viewers.
     pub name: String,
     /// In force?
@@ -387,6 +422,8 @@ mod tests {
             organization_id: Uuid::from_u128(2),
             target: Target::dashboard(Uuid::from_u128(3)),
             share_type: ShareType::Link,
+            permission: Permission::View,
+            tile_budget: None,
             name: "Sales".into(),
             state: State::Live,
             generation: 1,

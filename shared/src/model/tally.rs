@@ -2,6 +2,7 @@
 //! hear. The Durable Object only holds it between steps, each of which it does without waiting for anything.
 
 use super::attempt::{self, Attempt};
+use super::meter::{Days, Meter};
 use super::protection::Protection;
 use super::usage::{REPORT_INTERVAL, REPORT_RETRY_LIMIT, Usage};
 use crate::time::Millis;
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Tally {
     /// What the control plane is told.
     pub usage: Usage,
+    /// Tiles, by day; the control plane is told of them, too.
+    #[serde(default)]
+    pub tiles: Days,
     /// Guesses that count, oldest first; at most a hundred.
     attempts: Vec<Attempt>,
     /// Guesses so far: numbers them.
@@ -117,6 +121,14 @@ impl Tally {
     /// Adds openings that isolates have seen.
     pub fn opened(&mut self, opens: u64, now: Millis) {
         self.change(self.usage.opened(opens, now));
+    }
+
+    /// Adds tiles that isolates have answered. `epoch` names the count should it begin now.
+    pub fn metered(&mut self, meter: Meter, epoch: impl FnOnce() -> String, now: Millis) {
+        if !meter.is_empty() {
+            self.tiles.add(meter, epoch, now);
+            self.changes += 1;
+        }
     }
 
     /// Is a report due?

@@ -12,7 +12,7 @@ use shared::model::access::in_time;
 use shared::model::password::Hashed;
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
-use shared::model::share::{Share, ShareType, State, Target};
+use shared::model::share::{Permission, Share, ShareType, State, Target};
 use shared::time::Millis;
 use shared::{Error, Result};
 use uuid::Uuid;
@@ -84,6 +84,8 @@ async fn create(
         notify: None,
         closed: false,
         protection: Protection { max_access_count: limits.count(None)?, ..Protection::default() },
+        permission: Permission::View,
+        tile_budget: None,
         not_before: None,
         expires_at: limits.expiry(None, now)?,
         created_at: now,

@@ -65,6 +65,7 @@ pub const fn classify(error: &Error) -> (u16, &'static str) {
         Error::Policy { .. } => (400, "SHARE_FILTER_POLICY_VIOLATION"),
         Error::FilterDisabled { .. } => (403, "FILTER_DISABLED_BY_POLICY"),
         Error::Query { .. } => (400, "DB_QUERY_ERROR"),
+        Error::WrongFormat { .. } => (400, "WRONG_TILE_FORMAT"),
         Error::Malformed(_) => (400, "MALFORMED_JSON"),
         Error::Forbidden { .. } => (403, "FORBIDDEN"),
         Error::NotFound(_) => (404, "NOT_FOUND"),
@@ -76,6 +77,7 @@ pub const fn classify(error: &Error) -> (u16, &'static str) {
         Error::IdempotencyMismatch => (422, "IDEMPOTENCY_KEY_REUSED"),
         Error::Throttled { .. } => (429, "RATE_LIMITED"),
         Error::Internal(_) => (500, "INTERNAL_ERROR"),
+        Error::Archive(_) => (502, "ARCHIVE_BROKEN"),
         Error::Unavailable(_) => (503, "SERVICE_UNAVAILABLE"),
     }
 }

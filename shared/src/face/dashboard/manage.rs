@@ -25,6 +25,7 @@ mod context;
 mod data_product;
 mod embed;
 mod filter;
+mod map;
 mod preview;
 
 pub use bulk::{BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES};
@@ -38,6 +39,10 @@ pub use embed::{
     EmbedParameterOut, EmbedRevokedOut, KeyRevokedOut, TokenRevokedOut,
 };
 pub use filter::{ProtectionKind, ShareFilter, ShareStatus};
+pub use map::{
+    ArchiveOut, CollectionIn, CollectionOut, ItemIn, ItemOut, ProfileIn, ProfileOut, ProjectIn, ProjectOut,
+    UsageDayOut, UsageOut,
+};
 pub use preview::{PreviewIn, PreviewOut, PreviewWidget, Unnarrowed};
 
 /// Reads a JSON body of one of the types here, of at most [`MAX_BODY_BYTES`]; see [`parse_within`].

@@ -157,7 +157,9 @@ pub fn resolve(live: &Live) -> Answer {
             Answer::json(200, &ResolveProductOut { share, data_product: resolved_product(view) })
         }
         // The access decision lets nobody come here by a link.
-        TargetView::Context(_) => super::error::render(&Error::Dead(Why::OtherTarget), ""),
+        TargetView::Item(_) | TargetView::Collection(_) | TargetView::Context(_) => {
+            super::error::render(&Error::Dead(Why::OtherTarget), "")
+        }
     }
 }
 
