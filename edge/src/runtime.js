@@ -33,6 +33,11 @@ export function head(request) {
   return `${method}\n${url}\n${headers.get("x-request-id") ?? ""}\n${headers.get("cf-ray") ?? ""}`;
 }
 
+/** What encodings the client takes: the platform writes its own into the header, and keeps the client's beside it. */
+export function clientEncodings(request) {
+  return request.cf?.clientAcceptEncoding ?? request.headers.get("accept-encoding") ?? "";
+}
+
 /** Headers that many answers share, built once: the runtime copies them by itself, a plain object it would read entry by entry. */
 export function headerSet(lines) {
   return new Headers(pairs(lines));

@@ -67,6 +67,9 @@ extern "C" {
     fn watch(promise: &JsValue, slot: u32, settle: &Function);
     fn deferred() -> js_sys::Array;
     fn head(request: &Request) -> String;
+    /// What the client takes, as `Accept-Encoding` says it; empty when it does not say.
+    #[wasm_bindgen(js_name = clientEncodings)]
+    pub fn client_encodings(request: &Request) -> String;
     #[wasm_bindgen(js_name = headerSet)]
     fn header_set(lines: &str) -> JsValue;
     fn respond(status: u16, set: &JsValue, lines: &str, body: &[u8]) -> JsValue;

@@ -247,8 +247,7 @@ fn packed(visit: &Visit, profile: &Profile, body: Vec<u8>) -> Result<Answer> {
     if !profile.archive.gzip {
         return Ok(answer);
     }
-    let accepted = runtime::header(&visit.request, "accept-encoding").unwrap_or_default();
-    if accepts_gzip(&accepted) {
+    if accepts_gzip(&runtime::client_encodings(&visit.request)) {
         return Ok(answer.with("content-encoding", "gzip"));
     }
     Ok(Answer { body: shared::app::archive::inflate(&answer.body)?, ..answer })
