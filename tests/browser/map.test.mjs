@@ -23,10 +23,14 @@ before(async () => {
 });
 after(() => browser.close());
 
-async function opened(page) {
+async function unlocked(page) {
   await page.fill("#password", PASSWORD);
   await page.keyboard.press("Enter");
   await page.waitForSelector(".map-page");
+}
+
+async function opened(page) {
+  await unlocked(page);
   await settled(page);
 }
 
@@ -172,8 +176,7 @@ test("words and a way back when tiles are out of reach", () =>
     async (page) => {
       let broken = true;
       await page.route("**/v1/share/tiles/**", (route) => (broken ? route.fulfill({ status: 503, json: BUSY }) : route.continue()));
-      await page.fill("#password", PASSWORD);
-      await page.keyboard.press("Enter");
+      await unlocked(page);
       await page.waitForSelector('main[data-state="error"]');
       assert.match(await page.textContent("#notice"), /can’t be loaded right now/);
       await accessible(page);
@@ -194,7 +197,7 @@ test("words when the map has no tiles left today", async () => {
     `/share/${token}`,
     {},
     async (page) => {
-      await opened(page).catch(() => {});
+      await unlocked(page);
       await page.waitForFunction(async () => {
         document.querySelector(".maplibregl-ctrl-zoom-in")?.click();
         return /looked at very often today/.test(document.querySelector("#notice")?.textContent ?? "");

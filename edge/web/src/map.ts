@@ -17,7 +17,7 @@ const choice = region("choice") as HTMLFormElement;
 const main = region("main");
 const notice = new Notice(region("notice"));
 const source = new MapSource(tokenFrom(location.pathname), fail);
-const view = new MapView(region("map"), (url) => source.addressed(url), {
+const view = new MapView(region("map"), source, {
   ready: () => {
     if (main.dataset["state"] === "loading") main.dataset["state"] = "ready";
   },
@@ -75,11 +75,6 @@ async function wake(): Promise<void> {
 
 /** Some tiles could not be had. */
 function trouble(status: number): void {
-  if (status === 404) {
-    // The ticket is over, or the link: whoever asks for another one learns which.
-    void source.renewOnce().then((renewed) => renewed && view.again());
-    return;
-  }
   main.dataset["state"] = "error";
   if (status === 429) return notice.say("This map was looked at very often today. Try again tomorrow.");
   notice.show(new ApiError("Some of the map can’t be loaded right now.", status, "", null, null), () => {

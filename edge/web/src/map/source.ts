@@ -3,11 +3,12 @@
  * grant or the renewal that the page's cookies hold, so that a map that was left open goes on.
  */
 
-import { ApiError, post, read } from "../api";
+import { ApiError, call, post, read } from "../api";
 
 export interface TileJson {
   name: string;
   profile: string;
+  /** Addresses that {@link MapSource.tile} knows, whatever the ticket of the moment. */
   tiles: string[];
   minzoom: number;
   maxzoom: number;
@@ -22,21 +23,22 @@ export interface TileJson {
   archive?: { url: string; bytes: number };
 }
 
-/** Stands in the addresses that the drawing library knows, in the place of the ticket, which changes. */
-const CURRENT = "/tiles/current/";
-const TICKET = /\/tiles\/[^/]+\//;
+/** Addresses of tiles, as the drawing library has them, begin so. */
+export const SCHEME = "share";
+/** As the server has them: up to the ticket. */
+const BASE = /^.*\/tiles\/[^/]+\//;
 /** A ticket is renewed so long before it ends. */
 const AHEAD_S = 180;
-/** After a renewal that failed, and between two for tiles that were refused. */
+/** Before a renewal that failed is tried again. */
 const PAUSE_MS = 30_000;
 
 export class MapSource {
   readonly #token: string;
   readonly #refused: (cause: unknown) => void;
   #asked: { item_id: string; profile: string | null } | undefined;
-  #current = CURRENT;
+  #base = "";
   #renewAt = Number.POSITIVE_INFINITY;
-  #renewedAt = 0;
+  #renewing: Promise<void> | undefined;
   #timer: number | undefined;
 
   /** `refused` is told when the link gives no more tickets. */
@@ -51,9 +53,18 @@ export class MapSource {
     return this.#ask();
   }
 
-  /** An address of a tile with the ticket of this moment. */
-  addressed(url: string): string {
-    return url.replace(CURRENT, this.#current);
+  /** A tile; empty where the map is. One whose ticket is over is asked for with another. */
+  async tile(address: string, signal: AbortSignal): Promise<ArrayBuffer> {
+    const place = address.slice(`${SCHEME}://`.length);
+    const base = this.#base;
+    try {
+      return await (await call(base + place, { signal })).arrayBuffer();
+    } catch (cause) {
+      if (!(cause instanceof ApiError) || cause.status !== 404) throw cause;
+      // Whoever waited for the same ticket has it already.
+      if (base === this.#base) await this.renew();
+      return await (await call(this.#base + place, { signal })).arrayBuffer();
+    }
   }
 
   /** Is it time for another ticket? Timers stand still while a tab sleeps. */
@@ -61,7 +72,12 @@ export class MapSource {
     return Date.now() >= this.#renewAt;
   }
 
-  async renew(): Promise<void> {
+  renew(): Promise<void> {
+    this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  async #renew(): Promise<void> {
     try {
       await this.#ask();
     } catch (cause) {
@@ -71,22 +87,15 @@ export class MapSource {
     }
   }
 
-  /** As {@link renew}, but not again and again: `false` when it has just been done. */
-  async renewOnce(): Promise<boolean> {
-    if (Date.now() - this.#renewedAt < PAUSE_MS) return false;
-    await this.renew();
-    return true;
-  }
-
   async #ask(): Promise<TileJson> {
-    this.#renewedAt = Date.now();
     const asked = this.#asked;
     const tilejson = await read<TileJson>("/v1/share/tilejson", post({ token: this.#token, ...asked }));
     // Of a choice that was left meanwhile nothing is kept.
-    if (asked !== this.#asked) return tilejson;
-    this.#current = TICKET.exec(tilejson.tiles[0] ?? "")?.[0] ?? CURRENT;
-    this.#later(Math.max(tilejson.ticket_expires_in - AHEAD_S, AHEAD_S) * 1000);
-    return { ...tilejson, tiles: tilejson.tiles.map((tiles) => tiles.replace(TICKET, CURRENT)) };
+    if (asked === this.#asked) {
+      this.#base = BASE.exec(tilejson.tiles[0] ?? "")?.[0] ?? "";
+      this.#later(Math.max(tilejson.ticket_expires_in - AHEAD_S, AHEAD_S) * 1000);
+    }
+    return { ...tilejson, tiles: tilejson.tiles.map((tiles) => tiles.replace(BASE, `${SCHEME}://`)) };
   }
 
   #later(pause: number): void {

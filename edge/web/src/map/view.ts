@@ -1,8 +1,16 @@
 /** The map itself: MapLibre, drawn by its worker, which is a file of ours. */
 
-import { AttributionControl, Map as Drawn, NavigationControl, Popup, ScaleControl, setWorkerUrl } from "maplibre-gl";
+import {
+  addProtocol,
+  AttributionControl,
+  Map as Drawn,
+  NavigationControl,
+  Popup,
+  ScaleControl,
+  setWorkerUrl,
+} from "maplibre-gl";
 import { details } from "./details";
-import type { TileJson } from "./source";
+import { type MapSource, SCHEME, type TileJson } from "./source";
 import { SOURCE, styled } from "./style";
 
 /** Closer than the archive goes, its last tiles are drawn larger. */
@@ -17,25 +25,39 @@ export interface Events {
   trouble(status: number): void;
 }
 
+interface Place {
+  z: number;
+  x: number;
+  y: number;
+}
+
+/** What the library tells of a tile that it could not load. */
+interface Failure {
+  error: { status?: number };
+  tile?: { tileID: { canonical: Place } };
+}
+
 export class MapView {
   readonly #place: HTMLElement;
-  readonly #address: (url: string) => string;
   readonly #events: Events;
   #drawn: Drawn | undefined;
+  #shown: TileJson | undefined;
   #bounds = "";
+  /** Places whose tiles could not be had. */
+  #failed: Place[] = [];
 
-  constructor(place: HTMLElement, address: (url: string) => string, events: Events) {
+  constructor(place: HTMLElement, source: MapSource, events: Events) {
     this.#place = place;
-    this.#address = address;
     this.#events = events;
+    // Its own requests know of no tickets, and say nothing of what is not found.
+    addProtocol(SCHEME, async ({ url }, { signal }) => ({ data: await source.tile(url, signal) }));
     setWorkerUrl(new URL("/assets/map-worker.js", location.origin).href);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#shown && this.show(this.#shown));
   }
 
-  #shown: TileJson | undefined;
-
   show(tilejson: TileJson): void {
     this.#shown = tilejson;
+    this.#failed = [];
     const [west, south, east, north] = tilejson.bounds;
     const seen = [west, Math.max(south, -MAX_LATITUDE), east, Math.min(north, MAX_LATITUDE)] as const;
     const style = styled(tilejson);
@@ -51,7 +73,10 @@ export class MapView {
 
   /** Asks once more for what failed. */
   again(): void {
-    if (this.#drawn?.getSource(SOURCE)) this.#drawn.refreshTiles(SOURCE);
+    const failed = this.#failed.splice(0);
+    if (this.#drawn?.getSource(SOURCE)) this.#drawn.refreshTiles(SOURCE, failed);
+    // Nothing may be left of it to be drawn.
+    this.#drawn?.triggerRepaint();
   }
 
   #draw(style: ReturnType<typeof styled>, bounds: [number, number, number, number]): Drawn {
@@ -61,7 +86,6 @@ export class MapView {
       bounds,
       maxZoom: MAX_ZOOM,
       attributionControl: false,
-      transformRequest: (url) => ({ url: this.#address(url) }),
     });
     drawn.addControl(new NavigationControl({ showCompass: false }));
     drawn.addControl(new ScaleControl());
@@ -69,7 +93,11 @@ export class MapView {
     drawn.on("idle", () => {
       if (drawn.isSourceLoaded(SOURCE)) this.#events.ready();
     });
-    drawn.on("error", ({ error }) => this.#events.trouble((error as { status?: number }).status ?? 0));
+    drawn.on("error", (event) => {
+      const { error, tile } = event as unknown as Failure;
+      if (tile) this.#failed.push(tile.tileID.canonical);
+      this.#events.trouble(error.status ?? 0);
+    });
     drawn.on("click", ({ point, lngLat }) => {
       const [feature] = drawn.queryRenderedFeatures(point);
       const known = feature && details(feature.properties);
