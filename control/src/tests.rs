@@ -20,6 +20,7 @@ mod preview;
 mod product;
 mod reconcile;
 mod replication;
+mod session_token;
 mod shares;
 mod usage;
 mod world;
