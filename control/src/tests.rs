@@ -13,6 +13,7 @@ mod input;
 mod kv;
 mod limits;
 mod logs;
+mod map;
 mod migration;
 mod passwords;
 mod portal;
