@@ -6,7 +6,7 @@ use crate::store::map::{Project, Stored};
 use crate::store::{self, Listed, Page, Session, outbox};
 use serde_json::json;
 use shared::face::dashboard::manage::{CollectionIn, ItemIn, ProjectIn, UsageDayOut, UsageOut};
-use shared::face::operation::link_id;
+use shared::face::operation::link::link_id;
 use shared::model::item::{Collection, Item, MAX_ITEMS, Profile};
 use shared::model::meter;
 use shared::model::share::check_name;
