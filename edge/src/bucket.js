@@ -51,25 +51,12 @@ export async function deleteObject(bucket, key) {
   await bucket.delete(key);
 }
 
-/**
- * An object under its tag, as a stream to be passed on: the part that the request's Range asks for, if there is a request. `kind` is
- * "whole", "part", "none" for a range behind the object's end, or "changed" when there is nothing under this key and tag.
- */
-export function openObject(bucket, key, etag, request, limit) {
-  return within(limit, openRange(bucket, key, etag, request));
+/** An object under its tag, or a part of it, as a stream to be passed on; null when there is none under this key and tag. */
+export function openObject(bucket, key, etag, offset, length, limit) {
+  return within(limit, openRange(bucket, key, etag, { offset, length }));
 }
 
-async function openRange(bucket, key, etag, request) {
-  const range = request?.headers.get("range") ? request.headers : undefined;
-  let object;
-  try {
-    object = await bucket.get(key, { range, onlyIf: { etagMatches: etag } });
-  } catch (error) {
-    if (String(error).includes("10039")) return { kind: "none" };
-    throw error;
-  }
-  if (object === null || object.body === undefined) return { kind: "changed" };
-  const { offset = 0, length = object.size } = object.range ?? {};
-  const kind = range && length < object.size ? "part" : "whole";
-  return { stream: object.body, offset, length, kind };
+async function openRange(bucket, key, etag, range) {
+  const object = await bucket.get(key, { range, onlyIf: { etagMatches: etag } });
+  return object?.body ?? null;
 }

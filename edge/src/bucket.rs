@@ -1,22 +1,8 @@
 //! Objects of an R2 bucket: read in parts, passed on as streams, uploaded in parts.
 
-use crate::runtime::{self, Request};
+use crate::runtime;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
-
-#[wasm_bindgen]
-extern "C" {
-    /// See `openObject`.
-    type Opened;
-    #[wasm_bindgen(method, getter)]
-    fn kind(this: &Opened) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn stream(this: &Opened) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    fn offset(this: &Opened) -> f64;
-    #[wasm_bindgen(method, getter)]
-    fn length(this: &Opened) -> f64;
-}
 
 #[wasm_bindgen(module = "/src/bucket.js")]
 extern "C" {
@@ -46,7 +32,8 @@ extern "C" {
         bucket: &JsValue,
         key: &str,
         etag: &str,
-        request: Option<&Request>,
+        offset: f64,
+        length: f64,
         limit: u32,
     ) -> Promise;
 }
@@ -114,46 +101,17 @@ pub async fn delete_object(bucket: &JsValue, key: &str) -> Result<(), JsValue> {
     runtime::settled(&delete_object_js(bucket, key)).await.map(drop)
 }
 
-/// An object that is passed on.
-pub enum Stream {
-    /// All of it.
-    Whole(JsValue),
-    /// A part.
-    Part {
-        /// The bytes.
-        stream: JsValue,
-        /// Where they begin.
-        offset: u64,
-        /// How many they are.
-        length: u64,
-    },
-    /// The part that was asked for lies behind its end.
-    NoSuchPart,
-    /// There is none under this key and tag.
-    Changed,
-}
-
-/// Opens an object while it has this entity tag: the part that the request's `Range` names, else all. Given up when it has not begun
-/// after `limit_ms`.
+/// Opens a part of an object while it has this entity tag: a stream to be passed on, or `None` when there is none under this key and
+/// tag. Given up when it has not begun after `limit_ms`.
 pub async fn open_object(
     bucket: &JsValue,
     key: &str,
     etag: &str,
-    request: Option<&Request>,
+    (offset, length): (u64, u64),
     limit_ms: u32,
-) -> Result<Stream, JsValue> {
-    let opened = runtime::settled(&open_object_js(bucket, key, etag, request, limit_ms)).await?;
-    let opened: Opened = opened.unchecked_into();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and below 2^53")]
-    let bytes = |figure: f64| figure as u64;
-    Ok(match opened.kind().as_str() {
-        "whole" => Stream::Whole(opened.stream()),
-        "part" => Stream::Part {
-            stream: opened.stream(),
-            offset: bytes(opened.offset()),
-            length: bytes(opened.length()),
-        },
-        "none" => Stream::NoSuchPart,
-        _ => Stream::Changed,
-    })
+) -> Result<Option<JsValue>, JsValue> {
+    #[expect(clippy::cast_precision_loss, reason = "no object has 2^53 bytes")]
+    let (offset, length) = (offset as f64, length as f64);
+    let opened = runtime::settled(&open_object_js(bucket, key, etag, offset, length, limit_ms)).await?;
+    Ok((!opened.is_null()).then_some(opened))
 }

@@ -56,10 +56,12 @@ fn an_archive_is_taken_whole_and_by_range(stack: &Stack) {
         assert!(part.body == bytes[first..=end], "{range}");
         assert_eq!(part.header("content-range"), format!("bytes {first}-{end}/{}", bytes.len()), "{range}");
     }
-    let beyond = get(&map, &path, &[("range", "bytes=99999999-")]).expect(416);
-    assert_eq!(beyond.header("content-range"), format!("bytes */{}", bytes.len()));
+    for nowhere in ["bytes=99999999-", "bytes=9-1"] {
+        let beyond = get(&map, &path, &[("range", nowhere)]).expect(416);
+        assert_eq!(beyond.header("content-range"), format!("bytes */{}", bytes.len()));
+    }
     // What is no single range is none.
-    for range in ["bytes=0-1,5-6", "tiles=0-1", "bytes=9-1", "nonsense"] {
+    for range in ["bytes=0-1,5-6", "tiles=0-1", "nonsense"] {
         assert!(get(&map, &path, &[("range", range)]).expect(200).body == bytes, "{range}");
     }
     let tag = whole.header("etag").to_owned();

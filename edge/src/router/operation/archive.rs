@@ -3,12 +3,13 @@
 
 use super::tile::matches;
 use super::{Reply, Visit, finish, ticketed};
-use crate::bucket::{self, Stream};
+use crate::bucket;
 use crate::router::data;
 use crate::runtime;
 use shared::app::map;
 use shared::error::Why;
 use shared::face::Answer;
+use shared::face::range::{self, Wanted};
 use shared::model::file_name;
 use shared::model::item::Profile;
 use shared::model::meter::Meter;
@@ -60,39 +61,34 @@ async fn answer(visit: &Visit, ticket: &str) -> Result<JsValue> {
     } else {
         // A range of other bytes than the visitor knows would be no use.
         let in_parts = header("if-range").is_none_or(|known| known == tag);
-        read(visit, head, profile, in_parts).await?
+        let range = header("range").filter(|_| in_parts);
+        read(visit, head, profile, range::wanted(range.as_deref(), profile.archive.bytes)).await?
     };
     data::count_tile(visit, &found.key, Meter::one(false, sent));
     Ok(reply)
 }
 
 /// What the bucket gives, passed on without being read here, and how many bytes that are.
-async fn read(visit: &Visit, head: Answer, profile: &Profile, in_parts: bool) -> Result<(JsValue, usize)> {
-    let tiles = &visit.port.edge.tiles;
-    let request = in_parts.then_some(&visit.request);
-    let opened = bucket::open_object(tiles, &profile.key, &profile.archive.etag, request, LIMIT_MS).await;
-    let unreachable = |error| Error::Unavailable(format!("R2: {error:?}"));
-    let (status, range, sent) = match opened.map_err(unreachable)? {
-        Stream::Whole(stream) => (200, None, (stream, profile.archive.bytes)),
-        Stream::Part { stream, offset, length } => {
-            let last = offset + length.saturating_sub(1);
-            (206, Some(format!("bytes {offset}-{last}/{}", profile.archive.bytes)), (stream, length))
+async fn read(visit: &Visit, head: Answer, profile: &Profile, wanted: Wanted) -> Result<(JsValue, usize)> {
+    let bytes = profile.archive.bytes;
+    let (answer, offset, length) = match wanted {
+        Wanted::Whole => (head, 0, bytes),
+        Wanted::Part(range) => {
+            let (first, last) = range.into_inner();
+            let answer = Answer { status: 206, ..head };
+            let answer = answer.with("content-range", format!("bytes {first}-{last}/{bytes}"));
+            (answer, first, last - first + 1)
         }
-        Stream::NoSuchPart => {
-            let range = format!("bytes */{}", profile.archive.bytes);
-            let answer = Answer { status: 416, ..head }.with("content-range", range);
+        Wanted::Nothing => {
+            let answer = Answer { status: 416, ..head }.with("content-range", format!("bytes */{bytes}"));
             return Ok((Reply::api(answer, &visit.request_id).send(), 0));
         }
-        Stream::Changed => {
-            return Err(Error::Unavailable("archive: it is another than was registered".to_owned()));
-        }
     };
-    let answer = Answer { status, ..head };
-    let answer = match range {
-        Some(range) => answer.with("content-range", range),
-        None => answer,
-    };
-    let (stream, length) = sent;
+    let (tiles, tag) = (&visit.port.edge.tiles, &profile.archive.etag);
+    let opened = bucket::open_object(tiles, &profile.key, tag, (offset, length), LIMIT_MS).await;
+    let stream = opened
+        .map_err(|error| Error::Unavailable(format!("R2: {error:?}")))?
+        .ok_or_else(|| Error::Unavailable("archive: it is another than was registered".to_owned()))?;
     let reply = Reply::api(answer, &visit.request_id).stream(&stream);
     Ok((reply, usize::try_from(length).unwrap_or(usize::MAX)))
 }
