@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "the table is the result of the command")]
 
+mod archive;
 mod bare;
 mod creates;
 mod database;
@@ -17,6 +18,7 @@ mod revokes;
 mod seed;
 mod seeding;
 mod table;
+mod tiles;
 mod visitors;
 mod worker;
 mod workerd;
@@ -28,11 +30,12 @@ use table::Row;
 type Part = fn() -> Result<Vec<Row>>;
 
 /// What can be measured by itself, in the order of the table.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("size", worker::size),
     ("start", worker::first_request),
     ("requests", worker::requests),
     ("embeds", embeds::rows),
+    ("tiles", tiles::rows),
     ("guesses", worker::guesses),
     ("revokes", revokes::rows),
     ("creates", creates::rows),
