@@ -9,12 +9,16 @@ mod archive;
 mod bare;
 mod creates;
 mod database;
+mod downloads;
 mod embeds;
 mod installation;
 mod lists;
 mod load;
+mod plain;
 mod populate;
+mod process;
 mod revokes;
+mod rows;
 mod seed;
 mod seeding;
 mod table;
@@ -30,7 +34,7 @@ use table::Row;
 type Part = fn() -> Result<Vec<Row>>;
 
 /// What can be measured by itself, in the order of the table.
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 11] = [
     ("size", worker::size),
     ("start", worker::first_request),
     ("requests", worker::requests),
@@ -41,6 +45,7 @@ const PARTS: [(&str, Part); 10] = [
     ("creates", creates::rows),
     ("lists", lists::rows),
     ("seeding", seeding::rows),
+    ("downloads", downloads::rows),
 ];
 
 fn main() -> Result<()> {

@@ -1,5 +1,6 @@
 //! One workerd process for each subject, on loopback and without a way out of it.
 
+use crate::process;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -36,6 +37,8 @@ pub enum Subject<'a> {
     Protomaps,
     /// One that passes on bytes of an archive whose place it is told.
     Range,
+    /// One that passes on whatever this address sends.
+    Passing(&'a str),
     /// An answer without any work.
     Empty,
 }
@@ -93,9 +96,14 @@ impl Workerd {
         format!("127.0.0.1:{}", self.kv_port)
     }
 
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time so far, of all its threads.
     pub fn cpu(&self) -> Result<Duration> {
-        cpu_of(self.child.id())
+        process::cpu(self.child.id())
     }
 }
 
@@ -105,15 +113,6 @@ impl Drop for Workerd {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Processor time of a process so far, of all its threads.
-pub fn cpu_of(process: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name may hold anything but ends with the last parenthesis; user and system time are fields 14 and 15.
-    let fields: Vec<&str> = stat.rsplit_once(')').context("a stat line")?.1.split_whitespace().collect();
-    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// Copies a subject's modules beside its configuration, since paths there are relative, and writes that.
@@ -131,7 +130,7 @@ fn config(subject: Subject<'_>, (port, kv_port): (&str, &str), folder: &Path) ->
     File::options().append(true).create(true).open(folder.join(ARCHIVE))?;
     fs::create_dir(folder.join("objects"))?;
     let (control_url, control) = match subject {
-        Subject::Installed(url) => (url, r#"network = (allow = ["local"])"#),
+        Subject::Installed(url) | Subject::Passing(url) => (url, r#"network = (allow = ["local"])"#),
         _ => ("http://control", "worker = .control"),
     };
     let (modules, gates) = if let Some(source) = script(subject)? {
@@ -194,6 +193,7 @@ fn script(subject: Subject<'_>) -> Result<Option<PathBuf>> {
         Subject::Jose => bundled("BENCH_EMBED_JS"),
         Subject::Protomaps => bundled("BENCH_TILES_JS"),
         Subject::Range => written("range.js"),
+        Subject::Passing(_) => written("pass.js"),
         Subject::Empty => written("empty.js"),
     }
 }
