@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use pmtiles::{Compression, PmTilesWriter, TileCoord, TileType};
-use serde_json::Value;
+use serde::Deserialize;
 
 fn main() -> Result<()> {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
@@ -22,16 +22,21 @@ fn main() -> Result<()> {
 }
 
 /// What `metadata.json` says besides what viewers are shown.
+#[derive(Deserialize)]
 struct About {
-    kind: TileType,
-    compression: Compression,
+    format: String,
     maxzoom: u8,
     bounds: [f64; 4],
 }
 
 fn pack(folder: &Path, archive: &Path) -> Result<()> {
     let metadata = fs::read_to_string(folder.join("metadata.json"))?;
-    let About { kind, compression, maxzoom, bounds: [west, south, east, north] } = about(&metadata)?;
+    let About { format, maxzoom, bounds: [west, south, east, north] } = serde_json::from_str(&metadata)?;
+    let (kind, compression) = match format.as_str() {
+        "mvt" => (TileType::Mvt, Compression::Gzip),
+        "png" => (TileType::Png, Compression::None),
+        other => bail!("no such format: {other}"),
+    };
     let mut writer = PmTilesWriter::new(kind)
         .tile_compression(compression)
         .max_zoom(maxzoom)
@@ -46,19 +51,6 @@ fn pack(folder: &Path, archive: &Path) -> Result<()> {
         }
     }
     Ok(writer.finalize()?)
-}
-
-fn about(metadata: &str) -> Result<About> {
-    let metadata: Value = serde_json::from_str(metadata)?;
-    let (kind, compression) = match metadata["format"].as_str() {
-        Some("mvt") => (TileType::Mvt, Compression::Gzip),
-        Some("png") => (TileType::Png, Compression::None),
-        other => bail!("no such format: {other:?}"),
-    };
-    let maxzoom =
-        metadata["maxzoom"].as_u64().and_then(|zoom| u8::try_from(zoom).ok()).context("no maxzoom")?;
-    let bounds = serde_json::from_value(metadata["bounds"].clone()).context("no bounds")?;
-    Ok(About { kind, compression, maxzoom, bounds })
 }
 
 /// What of a folder is named by a number, in order.

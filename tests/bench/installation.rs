@@ -2,15 +2,18 @@
 
 use crate::database::Database;
 use crate::load::{Connection, Request};
+use crate::process;
 use crate::workerd::{Subject, Workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::stack::free_port;
+use ureq::Agent;
 
 /// More requests than are made here: what one key may ask is not what is measured.
 const PLENTY: &str = "1000000000";
@@ -66,6 +69,7 @@ impl Installation {
             .env("POSTERN_EDGE_URL", &edge_url)
             .env("POSTERN_PUBLIC_URL", &edge_url)
             .env("POSTERN_SQLITE_DIR", database.folder())
+            .env("POSTERN_PRODUCT_DIR", database.folder().join("products"))
             .env("POSTERN_RATE_LIMIT_PER_MINUTE", PLENTY)
             .env("POSTERN_RATE_LIMIT_BURST", PLENTY)
             .stdin(Stdio::null())
@@ -98,9 +102,14 @@ impl Installation {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The control plane's process.
+    pub fn process(&self) -> u32 {
+        self.control.id()
+    }
+
     /// The control plane's processor time so far.
     pub fn cpu(&self) -> Result<Duration> {
-        crate::workerd::cpu_of(self.control.id())
+        process::cpu(self.control.id())
     }
 
     /// A request with the organization's key.
@@ -110,6 +119,18 @@ impl Installation {
             Some(body) => Request::send(method, path, &key, body.to_string().as_bytes()),
             None if method == "GET" => Request::get(path, &key),
             None => Request::send(method, path, &key, b""),
+        }
+    }
+
+    /// Sends a file with the organization's key, however long that takes.
+    pub fn upload(&self, path: &str, content_type: &str, file: &Path) -> Result<()> {
+        let agent: Agent = Agent::config_builder().proxy(None).build().into();
+        let url = format!("http://{}{path}", self.address());
+        let request = agent.put(url).header("authorization", format!("Bearer {}", self.key));
+        let answer = request.content_type(content_type).send(File::open(file)?)?;
+        match answer.status().as_u16() {
+            200 => Ok(()),
+            status => bail!("status {status} instead of 200 of an upload"),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Load: closed loops over kept connections, which do as little as possible themselves.
 
 use anyhow::{Context, Result, anyhow, bail};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// As much as is read at once.
+const BUFFER: usize = 64 * 1024;
 
 /// A request, as it goes over the wire.
 #[derive(Debug, Clone)]
@@ -37,47 +40,86 @@ impl Connection {
         let stream = TcpStream::connect(address).context("no connection")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
     }
 
     /// Sends a request and reads the answer: status and body.
     pub fn call(&mut self, request: &Request) -> Result<(u16, Vec<u8>)> {
+        let mut body = Vec::new();
+        let (status, _) = self.receive(request, |part| {
+            body.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok((status, body))
+    }
+
+    /// Sends a request and gives the answer's body away as it comes: status, and when its first byte was there.
+    pub fn receive(
+        &mut self,
+        request: &Request,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<(u16, Duration)> {
+        let begun = Instant::now();
         self.stream.get_mut().write_all(&request.0).context("the request was not taken")?;
+        let (status, length) = self.head()?;
+        if length != Some(0) {
+            self.stream.fill_buf().context("no body")?;
+        }
+        let first_byte = begun.elapsed();
+        if let Some(length) = length {
+            self.part(length, &mut take)?;
+            return Ok((status, first_byte));
+        }
+        let mut line = String::new();
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let size = usize::from_str_radix(line.trim(), 16).context("a chunk's size")?;
+            self.part(size, &mut take)?;
+            self.stream.read_line(&mut line)?;
+            if size == 0 {
+                return Ok((status, first_byte));
+            }
+        }
+    }
+
+    /// Reads what comes before a body: status, and the body's length unless it comes in chunks.
+    fn head(&mut self) -> Result<(u16, Option<usize>)> {
         let mut line = String::new();
         self.stream.read_line(&mut line).context("no answer within 30 s")?;
         let status =
             line.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status line")?;
-        let (mut length, mut chunked) = (0, false);
+        let mut length = Some(0);
         loop {
             line.clear();
             self.stream.read_line(&mut line)?;
             let header = line.trim_end().to_ascii_lowercase();
             if header.is_empty() {
-                break;
+                return Ok((status, length));
             }
             if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().context("a length")?;
+                length = Some(value.trim().parse().context("a length")?);
             }
-            chunked |= header == "transfer-encoding: chunked";
-        }
-        if !chunked {
-            let mut body = vec![0; length];
-            self.stream.read_exact(&mut body)?;
-            return Ok((status, body));
-        }
-        let mut body = Vec::new();
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line)?;
-            let size = usize::from_str_radix(line.trim(), 16).context("a chunk's size")?;
-            let at = body.len();
-            body.resize(at + size + 2, 0);
-            self.stream.read_exact(body.get_mut(at..).unwrap_or_default())?;
-            body.truncate(at + size);
-            if size == 0 {
-                return Ok((status, body));
+            if header == "transfer-encoding: chunked" {
+                length = None;
             }
         }
+    }
+
+    /// Gives so many bytes away.
+    fn part(&mut self, mut left: usize, take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        while left > 0 {
+            let come = self.stream.fill_buf()?;
+            let come = come.get(..left).unwrap_or(come);
+            if come.is_empty() {
+                bail!("an answer broke off");
+            }
+            take(come)?;
+            let taken = come.len();
+            self.stream.consume(taken);
+            left -= taken;
+        }
+        Ok(())
     }
 }
 

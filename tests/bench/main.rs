@@ -5,18 +5,24 @@
 
 #![expect(clippy::print_stdout, reason = "the table is the result of the command")]
 
+mod archive;
 mod bare;
 mod creates;
 mod database;
+mod downloads;
 mod embeds;
 mod installation;
 mod lists;
 mod load;
+mod plain;
 mod populate;
+mod process;
 mod revokes;
+mod rows;
 mod seed;
 mod seeding;
 mod table;
+mod tiles;
 mod visitors;
 mod worker;
 mod workerd;
@@ -28,16 +34,18 @@ use table::Row;
 type Part = fn() -> Result<Vec<Row>>;
 
 /// What can be measured by itself, in the order of the table.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 11] = [
     ("size", worker::size),
     ("start", worker::first_request),
     ("requests", worker::requests),
     ("embeds", embeds::rows),
+    ("tiles", tiles::rows),
     ("guesses", worker::guesses),
     ("revokes", revokes::rows),
     ("creates", creates::rows),
     ("lists", lists::rows),
     ("seeding", seeding::rows),
+    ("downloads", downloads::rows),
 ];
 
 fn main() -> Result<()> {

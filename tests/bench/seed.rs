@@ -9,12 +9,16 @@ use shared::model::dashboard::{Panel, View};
 use shared::model::embed::token::sign;
 use shared::model::embed::{Embed, Granted, Terms};
 use shared::model::filter::{Choice, Choices, Filter, Kind};
+use shared::model::grant::Grant;
+use shared::model::item::{ArchiveView, Item, Profile};
 use shared::model::key::{KeyRing, Keys};
+use shared::model::meter::MAX_BUDGET;
 use shared::model::origin::Origin;
 use shared::model::password::{self, Password, Scheme};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
-use shared::model::share::ShareType;
+use shared::model::share::{Permission, ShareType};
+use shared::model::ticket::{self, Ticket};
 use shared::model::token::{RecordKey, Token};
 use shared::model::usage::Usage;
 use shared::replica::{
@@ -25,6 +29,11 @@ use uuid::Uuid;
 
 /// The password of protected shares here.
 pub const PASSWORD: &str = "open sesame";
+
+/// Every map here.
+const MAP: Uuid = Uuid::from_u128(4);
+/// And its profile.
+const PROFILE: &str = "vector";
 
 /// A share with its token.
 pub struct Share {
@@ -59,6 +68,36 @@ pub fn protected(number: u128) -> Result<Share> {
     let Ok(word) = Password::new(PASSWORD.to_owned()) else { bail!("not a password") };
     let hashed = password::hash(&word, &keys, Scheme::Argon2id, [7; 16]);
     Ok(share(&keys, number, Protection { password: hashed, version: 1, ..Protection::default() }))
+}
+
+/// A map with [`PASSWORD`], whose one profile is this archive.
+pub fn map(number: u128, archive: ArchiveView) -> Result<Share> {
+    let mut share = protected(number)?;
+    if let Some(live) = &mut share.record.live {
+        live.share.tile_budget = Some(MAX_BUDGET);
+        live.target = TargetView::Item(Item {
+            id: MAP,
+            project_id: Uuid::from_u128(2),
+            name: "World".to_owned(),
+            attribution: None,
+            profiles: vec![Profile {
+                name: PROFILE.to_owned(),
+                key: "acme/archive.pmtiles".to_owned(),
+                archive,
+            }],
+        });
+    }
+    Ok(share)
+}
+
+/// What a visitor of a map has its tiles by, for a quarter of an hour.
+pub fn ticket(map: &Share) -> Result<String> {
+    let live = map.record.live.as_ref().context("a map")?;
+    let grant =
+        Grant { share: live.share.id, generation: live.share.generation, version: live.protection.version };
+    let key = RecordKey::parse(&map.key).context("a record key")?;
+    let ticket = Ticket { key, grant, item: MAP, profile: PROFILE.to_owned() };
+    ticket::issue(&ring()?, ticket::Kind::Tiles, &ticket, tests::signed::now()).context("a ticket")
 }
 
 /// Records of embeds, of dashboards numbered from 0.
@@ -155,10 +194,12 @@ fn record(number: u128, protection: Protection) -> Record {
         id: Uuid::from_u128(number),
         name: "Public link".to_owned(),
         share_type: ShareType::Link,
+        permission: Permission::default(),
         generation: 1,
         not_before: None,
         expires_at: None,
         frame_origins: Vec::new(),
+        tile_budget: None,
     };
     let rules = Rules::default();
     let live = Live { organization, share, protection, rules, context: None, embed: None, target };

@@ -4,11 +4,11 @@
 use crate::database::{Database, Kind};
 use crate::installation::Installation;
 use crate::populate;
+use crate::process::peak_megabytes;
 use crate::table::Row;
 use anyhow::{Context, Result, bail};
 use kv_sim::{Clock, Core, Faults, Kv, Server, Settings};
 use serde_json::Value;
-use std::fs;
 use std::io::Read as _;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -62,12 +62,4 @@ pub fn rows() -> Result<Vec<Row>> {
         Row::figure(format!("{name}: calls of the API"), calls, "", ""),
         Row::figure(format!("{name}: most memory"), peak, "MB", "bounded"),
     ])
-}
-
-/// Most memory that a process has had so far; none when it is gone.
-fn peak_megabytes(id: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes / 1_000.0)
 }

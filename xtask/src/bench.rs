@@ -16,7 +16,7 @@ use crate::{
 pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     Postgres::programs()?;
     edge::build(setup::edge_tools)?;
-    let embed_js = bundle("tests/bench/embed.js")?;
+    let (embed_js, tiles_js) = (bundle("tests/bench/embed.js")?, bundle("tests/bench/tiles.js")?);
     process::progress("Building the control plane as it is installed");
     process::run(process::cargo().args([
         "build",
@@ -39,6 +39,7 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
             .env("POSTERN_BIN", std::env::current_exe()?.with_file_name("../server/postern"))
             .env("POSTERN_EDGE_BUILD", edge::output())
             .env("BENCH_EMBED_JS", embed_js)
+            .env("BENCH_TILES_JS", tiles_js)
             .env("TEST_POSTGRES_URL", postgres.url()),
     )
 }
