@@ -44,8 +44,12 @@ enum Command {
     Share(share::Command),
     /// Compare Workers KV with the database, and repair what differs.
     Reconcile(reconcile::Command),
-    /// Print the API's OpenAPI document.
-    Openapi,
+    /// Print an OpenAPI document of the API.
+    Openapi {
+        /// Which one
+        #[arg(value_enum, default_value_t = openapi::Document::Dashboard)]
+        document: openapi::Document,
+    },
 }
 
 /// Runs a command to its end.
@@ -56,7 +60,7 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
     let Cli { command, config, json } = cli;
     let printer = Printer { json };
     match command {
-        Command::Openapi => print!("{}", openapi::document()),
+        Command::Openapi { document } => print!("{}", document.text()),
         Command::Migrate => {
             connect(&config).await?;
             printer

@@ -1,5 +1,7 @@
-//! The API's description, generated from the code: OpenAPI 3.1, committed as `control/openapi/dashboard.json`.
+//! The API's descriptions, generated from the code: OpenAPI 3.1, committed in `control/openapi`. One for the dashboard dialect with all
+//! that is managed, and one for the operation dialect, which is a contract of its own.
 
+mod operation;
 mod portal;
 mod public;
 
@@ -40,7 +42,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
     components(schemas(ErrorOut<'static>)),
     modifiers(&Security)
 )]
-pub(crate) struct Document;
+pub(crate) struct DashboardDocument;
 
 struct Security;
 
@@ -58,12 +60,30 @@ impl Modify for Security {
     }
 }
 
-/// The document as it is committed.
-pub fn document() -> String {
-    let (_, document) = crate::router::routes().split_for_parts();
-    let mut text = document.to_pretty_json().unwrap_or_default();
-    text.push('\n');
-    text
+/// One of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Document {
+    /// Management, links to dashboards and data products, embeds, the portal.
+    Dashboard,
+    /// Links to maps.
+    Operation,
+}
+
+impl Document {
+    /// What it says.
+    pub(crate) fn content(self) -> utoipa::openapi::OpenApi {
+        match self {
+            Self::Dashboard => crate::router::routes().split_for_parts().1,
+            Self::Operation => operation::OperationDocument::openapi(),
+        }
+    }
+
+    /// As it is committed.
+    pub fn text(self) -> String {
+        let mut text = self.content().to_pretty_json().unwrap_or_default();
+        text.push('\n');
+        text
+    }
 }
 
 /// See `Idempotency-Key` in each create.

@@ -5,7 +5,7 @@ use crate::handler::{
     map, operation, password, portal, preview, product_share, session_token, share,
 };
 use crate::observe;
-use crate::openapi::Document;
+use crate::openapi::{DashboardDocument, Document};
 use crate::service::Service;
 use crate::wizard;
 use axum::Router;
@@ -24,12 +24,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// Where the API's description is served.
+/// Where the API's descriptions are served.
 const DOCUMENT_PATH: &str = "/openapi.json";
+const OPERATION_DOCUMENT_PATH: &str = "/openapi/operation.json";
 
 /// Everything that is documented.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(DashboardDocument::openapi())
         .routes(routes!(share::list))
         .routes(routes!(share::get, share::amend, share::revoke))
         .routes(routes!(share::rotate))
@@ -84,8 +85,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
 /// The router that is served.
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let (documented, document) = routes().split_for_parts();
-    let pages = Router::<Arc<Service>>::from(SwaggerUi::new("/docs").url(DOCUMENT_PATH, document))
-        .layer(map_response(allow_own_scripts));
+    let documents = SwaggerUi::new("/docs")
+        .url(DOCUMENT_PATH, document)
+        .url(OPERATION_DOCUMENT_PATH, Document::Operation.content());
+    let pages = Router::<Arc<Service>>::from(documents).layer(map_response(allow_own_scripts));
     let routes = documented
         .merge(pages)
         .merge(wizard::routes(&service.public_url))

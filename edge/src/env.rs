@@ -6,6 +6,7 @@ use crate::runtime::{self, Context};
 use lru::LruCache;
 use shared::app::map::Maps;
 use shared::app::memory::Memory;
+use shared::app::throttle::{self, Throttle};
 use shared::model::key::KeyRing;
 use shared::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -18,7 +19,7 @@ use wasm_bindgen::JsValue;
 pub const SHARES: &str = "SHARES";
 /// The gates' Durable Object namespace.
 pub const GATES: &str = "GATES";
-/// R2 bucket with archives of map tiles.
+/// R2 bucket with archives of map tiles; may be missing, then maps are out of reach.
 pub const TILES: &str = "TILES";
 /// Analytics Engine data set for what requests cost; may be missing.
 pub const METRICS: &str = "METRICS";
@@ -26,6 +27,8 @@ pub const METRICS: &str = "METRICS";
 pub const CONTROL_URL: &str = "CONTROL_URL";
 /// Variable: `true` when visitors of the operation dialect must come with an API key.
 pub const REDEEM_REQUIRES_BEARER: &str = "REDEEM_REQUIRES_BEARER";
+/// Variable: tiles a second that one link gives to one network; [`throttle::TILES_PER_SECOND`] when absent.
+pub const TILES_PER_SECOND: &str = "TILES_PER_SECOND";
 /// Secret: the root key.
 pub const ROOT_KEY: &str = "POSTERN_ROOT_KEY";
 /// Secret: the root key before it, during a rotation.
@@ -41,12 +44,14 @@ pub struct Edge {
     pub shares: JsValue,
     /// Binding of [`GATES`].
     pub gates: JsValue,
-    /// Binding of [`TILES`].
+    /// Binding of [`TILES`]; undefined without one, so that reads of it fail.
     pub tiles: JsValue,
     /// See [`REDEEM_REQUIRES_BEARER`].
     pub redeem_requires_bearer: bool,
     /// Archives and tiles.
     pub maps: Maps<InBucket>,
+    /// How often visitors of maps may ask.
+    pub throttle: Throttle,
     /// API keys that were good a moment ago.
     pub keys: RefCell<LruCache<String, (Vec<String>, Millis)>>,
     /// Binding of [`METRICS`].
@@ -156,14 +161,19 @@ impl Edge {
         let previous = text(env, PREVIOUS_ROOT_KEY);
         let ring = KeyRing::parse(&root, previous.as_deref()).map_err(|weak| format!("{ROOT_KEY} {weak}"))?;
         let control_url = text(env, CONTROL_URL).ok_or_else(|| format!("{CONTROL_URL} is not set"))?;
+        let tiles_per_second = match text(env, TILES_PER_SECOND) {
+            None => throttle::TILES_PER_SECOND,
+            Some(text) => text.parse().map_err(|_| format!("{TILES_PER_SECOND} is no whole number"))?,
+        };
         Ok(Self {
             ring,
             control_url: control_url.trim_end_matches('/').to_owned(),
             shares: binding(env, SHARES)?,
             gates: binding(env, GATES)?,
-            tiles: binding(env, TILES)?,
+            tiles: binding(env, TILES).unwrap_or(JsValue::UNDEFINED),
             redeem_requires_bearer: text(env, REDEEM_REQUIRES_BEARER).as_deref() == Some("true"),
             maps: Maps::default(),
+            throttle: Throttle::new(tiles_per_second),
             keys: RefCell::new(LruCache::new(MAX_KEYS)),
             metrics: binding(env, METRICS).ok(),
             memory: Memory::default(),

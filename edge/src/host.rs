@@ -160,16 +160,19 @@ impl Port {
             .map_err(|error| unreachable("gate", &error))
     }
 
+    /// What an API key may do that was good a moment ago.
+    pub fn known_scopes(&self, hash: &str) -> Option<Vec<String>> {
+        let known = self.edge.keys.borrow_mut().get(hash).cloned();
+        known.filter(|(_, at)| runtime::now().since(*at) < KEY_MEMORY).map(|(scopes, _)| scopes)
+    }
+
     /// What an API key may do, by its hash. What was good a moment ago is good still: nothing hangs on it but whether a caller
     /// who needs no key has a bad one.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::Throttled`], [`Error::Unavailable`].
     pub async fn key_scopes(&self, hash: String, client: Option<IpAddr>) -> shared::Result<Vec<String>> {
-        let known = self.edge.keys.borrow_mut().get(&hash).cloned();
-        if let Some((scopes, at)) = known
-            && runtime::now().since(at) < KEY_MEMORY
-        {
+        if let Some(scopes) = self.known_scopes(&hash) {
             return Ok(scopes);
         }
         Counters::add(&self.edge.counters.origin_calls);

@@ -55,14 +55,14 @@ pub async fn open(visit: &Visit, ticket: &impl Ticket) -> Result<Opened> {
 
 /// Counts that somebody looked at what a record opens; its gate hears of it a little later.
 pub fn count_open(visit: &Visit, key: &RecordKey) {
-    if visit.port.edge.memory.count_open(key) {
+    if visit.port.edge.memory.counts.open(key) {
         renew_later(visit, key, REPORT_PAUSE);
     }
 }
 
 /// Counts a tile; its gate hears of it a little later.
 pub fn count_tile(visit: &Visit, key: &RecordKey, tile: Meter) {
-    if visit.port.edge.memory.count_tile(key, tile) {
+    if visit.port.edge.memory.counts.tile(key, tile) {
         renew_later(visit, key, REPORT_PAUSE);
     }
 }

@@ -1,6 +1,6 @@
 //! Management paths: served by the control plane, reachable on this host too.
 
-use super::{Reply, Visit};
+use super::{Reply, Visit, visitor};
 use crate::runtime;
 use shared::Error;
 use shared::call::{CLIENT_HEADER, vouch};
@@ -12,9 +12,7 @@ const LIMIT_MS: u32 = 30_000;
 /// Passes the call on as it is, and vouches for whose it is: the control plane checks it as if it had come directly.
 pub async fn forward(visit: Visit) -> JsValue {
     let url = format!("{}{}", visit.port.edge.control_url, visit.head.path_and_query());
-    // Set by the platform, whatever the caller sent.
-    let client = runtime::header(&visit.request, "cf-connecting-ip").and_then(|address| address.parse().ok());
-    let vouched = client.map(|client| {
+    let vouched = visitor::address(&visit).map(|client| {
         let key = &visit.port.edge.ring.current.origin;
         vouch(key, &visit.head.method, visit.head.path(), client, runtime::now())
     });

@@ -20,6 +20,7 @@ use shared::face::operation::map::{
     Credentials, Tickets, parse_tile, parse_tilejson, parse_validate, tilejson, validated,
 };
 use shared::model::api_key;
+use shared::model::attempt::network_of;
 use shared::model::grant::Grant;
 use shared::model::item::{Item, Profile};
 use shared::model::password::Password;
@@ -92,19 +93,39 @@ async fn perform(visit: Visit, operation: Operation) -> JsValue {
     finish(&visit, outcome)
 }
 
-/// The API key of a visitor who has one: it must be good, though none is needed. API.md 2.a.
-async fn check_caller(visit: &Visit) -> Result<()> {
+/// The API key of a visitor, by its hash, if there is one.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for what is no key, and without one where one is demanded.
+fn presented(visit: &Visit) -> Result<Option<String>> {
     let header = |name| runtime::header(&visit.request, name);
     let presented = match (header("authorization"), header("x-api-key")) {
         (None, None) if visit.port.edge.redeem_requires_bearer => return Err(Error::Unauthenticated),
-        (None, None) => return Ok(()),
+        (None, None) => return Ok(None),
         (Some(_), None) => visitor::bearer(visit),
         (None, Some(key)) => Some(key),
         (Some(_), Some(key)) => visitor::bearer(visit).filter(|bearer| *bearer == key),
     };
     let key = presented.filter(|key| api_key::well_formed(key).is_some()).ok_or(Error::Unauthenticated)?;
-    let client = header("cf-connecting-ip").and_then(|address| address.parse().ok());
-    let scopes = visit.port.key_scopes(api_key::hash(&key), client).await?;
+    Ok(Some(api_key::hash(&key)))
+}
+
+/// Lets no caller ask too often: a good key has an allowance of its own, everybody else their network's. Costs no I/O.
+///
+/// # Errors
+/// [`Error::Throttled`].
+fn keep_pace(visit: &Visit, key: Option<&str>) -> Result<()> {
+    let (edge, now) = (&visit.port.edge, runtime::now());
+    match key.filter(|hash| visit.port.known_scopes(hash).is_some()) {
+        Some(hash) => edge.throttle.key(hash, now),
+        None => edge.throttle.network(network_of(visitor::address(visit)), now),
+    }
+}
+
+/// An API key must be good, though none is needed. API.md 2.a.
+async fn check_caller(visit: &Visit, key: Option<String>) -> Result<()> {
+    let Some(hash) = key else { return Ok(()) };
+    let scopes = visit.port.key_scopes(hash, visitor::address(visit)).await?;
     if scopes.iter().any(|scope| scope == SCOPE) { Ok(()) } else { Err(Error::Forbidden { scope: SCOPE }) }
 }
 
@@ -120,14 +141,22 @@ struct Admitted {
 /// `cookies` says that the page's own grant is as good as the password.
 async fn admit(visit: &Visit, given: &Credentials, cookies: bool) -> Result<Admitted> {
     let edge = &visit.port.edge;
+    let caller = presented(visit)?;
     let key = token::locate(&edge.ring, &given.token).ok_or_else(|| {
         Counters::add(&edge.counters.forged);
         Error::Dead(Why::Forged)
     });
     let password = given.password.clone().map(|typed| Password::new(runtime::nfc(&typed.0))).transpose()?;
+    let held = match &key {
+        Ok(key) if cookies && password.is_none() => visitor::map_grant(visit, key),
+        _ => None,
+    };
+    // Whoever holds a grant was let in before.
+    if held.is_none() {
+        keep_pace(visit, caller.as_deref())?;
+    }
     let admitted = async {
         let key = key?;
-        let held = if cookies && password.is_none() { visitor::map_grant(visit, &key) } else { None };
         let network = visitor::network(visit, &key);
         let proof = Proof {
             token: &given.token,
@@ -139,7 +168,7 @@ async fn admit(visit: &Visit, given: &Credentials, cookies: bool) -> Result<Admi
         Ok(Admitted { key, opened, grant, by_cookie: held.is_some_and(|(_, by_password)| by_password) })
     };
     // Both at once: a good key costs a visitor no time.
-    let (caller, admitted) = join(check_caller(visit), admitted).await;
+    let (caller, admitted) = join(check_caller(visit, caller), admitted).await;
     caller.and(admitted)
 }
 

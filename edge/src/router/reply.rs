@@ -130,7 +130,7 @@ impl Reply {
             Answer { status: 204, content_type: shared::face::JSON, headers: Vec::new(), body: Vec::new() };
         let answer = answer
             .with("access-control-allow-methods", methods)
-            .with("access-control-allow-headers", "content-type, authorization, range")
+            .with("access-control-allow-headers", "content-type, authorization, range, x-api-key")
             .with("access-control-max-age", "86400");
         Self { answer, kind: Kind::Api }
     }
@@ -167,7 +167,7 @@ impl Reply {
 
 /// Writes to the log what is ours to mend.
 pub fn note(error: &Error, request_id: &str) {
-    if let Error::Unavailable(_) | Error::Internal(_) = error {
+    if let Error::Unavailable(_) | Error::Internal(_) | Error::Archive(_) = error {
         runtime::log("error", &error.to_string(), request_id);
     }
 }

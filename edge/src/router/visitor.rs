@@ -7,6 +7,7 @@ use shared::model::attempt;
 use shared::model::grant::{self, Grant};
 use shared::model::ticket::{self, Kind};
 use shared::model::token::RecordKey;
+use std::net::IpAddr;
 
 /// The visitor's grant: of the `Authorization` header if there is one, else of the page's cookie. One that is broken,
 /// expired or another link's is none.
@@ -54,10 +55,12 @@ fn renewal_name(key: &RecordKey) -> String {
 
 /// From where the visitor guesses, without telling it to the gate.
 pub fn network(visit: &Visit, key: &RecordKey) -> String {
-    // Set by the platform, whatever the caller sent.
-    let address =
-        runtime::header(&visit.request, "cf-connecting-ip").and_then(|address| address.parse().ok());
-    attempt::network(&visit.port.edge.ring.current, key, address)
+    attempt::network(&visit.port.edge.ring.current, key, address(visit))
+}
+
+/// Whence the visitor comes: set by the platform, whatever they sent.
+pub fn address(visit: &Visit) -> Option<IpAddr> {
+    runtime::header(&visit.request, "cf-connecting-ip").and_then(|address| address.parse().ok())
 }
 
 /// One for each link, so that several can be open.

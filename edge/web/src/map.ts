@@ -16,7 +16,7 @@ const SETTLED_MS = 10_000;
 const choice = region("choice") as HTMLFormElement;
 const main = region("main");
 const notice = new Notice(region("notice"));
-const source = new MapSource(tokenFrom(location.pathname), fail);
+const source = new MapSource(tokenFrom(location.pathname), { renewed: describe, refused: fail });
 const view = new MapView(region("map"), source, {
   ready: () => {
     if (main.dataset["state"] === "loading") main.dataset["state"] = "ready";

@@ -10,25 +10,31 @@ use crate::model::tile::{Coordinates, Format};
 use crate::{Error, Result};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
+use integer_encoding::VarInt as _;
 use lru::LruCache;
+use pmtiles::tilejson::VectorLayer;
 use pmtiles::{
     AsyncBackend, AsyncPmTilesReader, BackendResponse, Compression, DirCacheResult, Directory,
     DirectoryCache, Header, PmtError, PmtResult, TileId,
 };
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Nothing is inflated to more bytes.
-pub const MAX_INFLATED_BYTES: usize = 8 * 1024 * 1024;
+const MAX_INFLATED_BYTES: usize = 8 * 1024 * 1024;
 /// Nor to more times its length, if that is over [`RATIO_FREE_BYTES`].
 const MAX_RATIO: usize = 100;
 /// What little may be inflated whatever the ratio.
 const RATIO_FREE_BYTES: usize = 64 * 1024;
-/// Larger tiles are not sent.
-pub const MAX_TILE_BYTES: usize = 8 * 1024 * 1024;
-/// Largest part of an archive that is read at once.
-const MAX_READ_BYTES: usize = MAX_INFLATED_BYTES;
+/// Larger tiles are not sent. RELIABILITY.md 4.2.
+const MAX_TILE_BYTES: usize = 1024 * 1024;
+/// Most bytes of a directory, or of the metadata, as they are stored and inflated.
+const MAX_SECTION_BYTES: usize = 1024 * 1024;
+/// Most entries of a directory: parsed, so many take less than what is remembered of an archive.
+const MAX_ENTRIES: u64 = 40_000;
 /// Length of an archive's header.
 const HEADER_BYTES: usize = 127;
 /// The root directory ends within the first 16 KiB.
@@ -60,12 +66,16 @@ pub trait Ranges: Send + Sync {
     ) -> impl Future<Output = std::result::Result<Bytes, NoBytes>> + Send;
 }
 
-/// Inflates gzip within limits.
+/// Inflates a tile of gzip within limits.
 ///
 /// # Errors
 /// [`Error::Archive`] for what is no gzip, or too much.
 pub fn inflate(deflated: &[u8]) -> Result<Vec<u8>> {
-    let limit = deflated.len().saturating_mul(MAX_RATIO).clamp(RATIO_FREE_BYTES, MAX_INFLATED_BYTES);
+    inflate_to(deflated, MAX_INFLATED_BYTES)
+}
+
+fn inflate_to(deflated: &[u8], most: usize) -> Result<Vec<u8>> {
+    let limit = deflated.len().saturating_mul(MAX_RATIO).clamp(RATIO_FREE_BYTES, most);
     let mut inflated = Vec::new();
     let mut reader = MultiGzDecoder::new(deflated).take(limit as u64 + 1);
     reader.read_to_end(&mut inflated).map_err(|error| Error::Archive(format!("gzip: {error}")))?;
@@ -90,9 +100,6 @@ struct Guarded<R> {
 
 impl<R: Ranges> Guarded<R> {
     async fn fetch(&self, offset: u64, length: usize) -> PmtResult<Bytes> {
-        if length > MAX_READ_BYTES {
-            return Err(PmtError::InvalidEntry);
-        }
         self.ranges.range(offset, length).await.map_err(|no_bytes| match no_bytes {
             NoBytes::Unreachable(Unreachable(reason)) => PmtError::Reading(std::io::Error::other(reason)),
             NoBytes::Changed => PmtError::SourceModified,
@@ -121,7 +128,8 @@ impl<R: Ranges> Guarded<R> {
         let within = |at: u64| usize::try_from(at).ok().and_then(|at| at.checked_sub(HEADER_BYTES));
         let (from, to) = within(root.start).zip(within(root.end)).ok_or(PmtError::InvalidHeader)?;
         let root = rest.get(from..to).ok_or(PmtError::InvalidHeader)?;
-        let root = if gzip { inflate_directory(root)? } else { root.to_vec() };
+        let root = if gzip { inflate_section(root)? } else { root.to_vec() };
+        check_directory(&root)?;
         let layout = Layout { gzip, leaves: section(LEAVES_AT)?, metadata: section(METADATA_AT)? };
         // Read twice it says the same: the store checks that the archive did not change.
         let _ = self.layout.set(layout);
@@ -145,8 +153,14 @@ const METADATA_AT: usize = 24;
 const LEAVES_AT: usize = 40;
 const COMPRESSION_AT: usize = 97;
 
-fn inflate_directory(deflated: &[u8]) -> PmtResult<Vec<u8>> {
-    inflate(deflated).map_err(|_| PmtError::InvalidEntry)
+fn inflate_section(deflated: &[u8]) -> PmtResult<Vec<u8>> {
+    inflate_to(deflated, MAX_SECTION_BYTES).map_err(|_| PmtError::InvalidEntry)
+}
+
+/// A directory begins with the number of its entries: the library makes room for so many before it reads them.
+fn check_directory(plain: &[u8]) -> PmtResult<()> {
+    let entries = u64::decode_var(plain).map(|(entries, _)| entries);
+    entries.filter(|entries| *entries <= MAX_ENTRIES).map(drop).ok_or(PmtError::InvalidEntry)
 }
 
 impl<R: Ranges> AsyncBackend for Guarded<R> {
@@ -156,14 +170,22 @@ impl<R: Ranges> AsyncBackend for Guarded<R> {
     }
 
     async fn read_exact(&self, offset: u64, length: usize) -> PmtResult<BackendResponse> {
+        let layout = self.layout.get();
+        let is_leaf = layout.is_some_and(|layout| layout.leaves.contains(&offset));
+        let is_metadata = layout.is_some_and(|layout| layout.metadata.contains(&offset));
+        let most = if is_leaf || is_metadata { MAX_SECTION_BYTES } else { MAX_TILE_BYTES };
+        if length > most {
+            return Err(PmtError::InvalidEntry);
+        }
         let bytes = self.fetch(offset, length).await?;
         if bytes.len() != length {
             return Err(PmtError::UnexpectedNumberOfBytesReturned(length, bytes.len()));
         }
-        let compressed = self.layout.get().is_some_and(|layout| {
-            layout.gzip && (layout.leaves.contains(&offset) || layout.metadata.contains(&offset))
-        });
-        let bytes = if compressed { inflate_directory(&bytes)?.into() } else { bytes };
+        let compressed = (is_leaf || is_metadata) && layout.is_some_and(|layout| layout.gzip);
+        let bytes = if compressed { inflate_section(&bytes)?.into() } else { bytes };
+        if is_leaf {
+            check_directory(&bytes)?;
+        }
         Ok(BackendResponse::new(bytes))
     }
 }
@@ -269,13 +291,17 @@ impl<R: Ranges> Archive<R> {
         if header.min_zoom > header.max_zoom || header.max_zoom > crate::model::tile::MAX_ZOOM {
             return Err(Error::Archive("its zooms make no sense".to_owned()));
         }
-        let metadata = self.reader.parse_tilejson(Vec::new()).await.map_err(unread)?;
-        let attribution = metadata.attribution.filter(|text| !text.is_empty());
-        let layers = metadata.vector_layers.unwrap_or_default();
+        let metadata = self.reader.get_metadata().await.map_err(unread)?;
+        let Metadata { attribution, vector_layers } = serde_json::from_str(&metadata)
+            .map_err(|error| Error::Archive(format!("its metadata is not what it should be: {error}")))?;
+        let attribution = attribution.filter(|text| !text.is_empty());
+        let layers: Vec<VectorLayer> =
+            vector_layers.into_iter().flatten().map(Layer::into_described).collect();
+        let names: HashSet<&str> = layers.iter().map(|layer| layer.id.as_str()).collect();
         let too_long = serde_json::to_vec(&layers).map_or(true, |json| json.len() > MAX_LAYERS_BYTES);
-        if too_long || (format.is_vector() && layers.is_empty()) {
+        if too_long || names.len() < layers.len() || (format.is_vector() && layers.is_empty()) {
             return Err(Error::Archive(
-                "its metadata must describe its layers, in at most 64 KiB".to_owned(),
+                "its metadata must describe its layers, each once, in at most 64 KiB".to_owned(),
             ));
         }
         Ok(ArchiveView {
@@ -294,6 +320,35 @@ impl<R: Ranges> Archive<R> {
             attribution: attribution.map(|text| text.chars().take(MAX_ATTRIBUTION_CHARS).collect()),
             layers: if format.is_vector() { layers } else { Vec::new() },
         })
+    }
+}
+
+/// What is read of an archive's metadata: nothing else is held, however much there is.
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    attribution: Option<String>,
+    #[serde(default)]
+    vector_layers: Option<Vec<Layer>>,
+}
+
+#[derive(Deserialize)]
+struct Layer {
+    id: String,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    minzoom: Option<u8>,
+    #[serde(default)]
+    maxzoom: Option<u8>,
+}
+
+impl Layer {
+    fn into_described(self) -> VectorLayer {
+        let Self { id, fields, description, minzoom, maxzoom } = self;
+        VectorLayer { description, minzoom, maxzoom, ..VectorLayer::new(id, fields) }
     }
 }
 

@@ -10,7 +10,7 @@ use super::redeem::{self, Opened};
 use super::unlock;
 use crate::error::Why;
 use crate::model::access::Pass;
-use crate::model::grant::{self, Grant};
+use crate::model::grant::Grant;
 use crate::model::item::Profile;
 use crate::model::key::KeyRing;
 use crate::model::meter;
@@ -72,12 +72,12 @@ pub async fn admit(
     if !held {
         let password = proof.password.ok_or(Error::WrongPassword)?;
         let seen = password.proof(&ring.current, &bound);
-        if !memory.knows_proof(&seen, host.now()) {
+        let place = (key, proof.network);
+        if !memory.knows_proof(place, &seen, host.now()) {
+            memory.forget_proof(place);
             let attempt = (Some(password), proof.network);
-            let grant = unlock::unlock(host, memory, ring, (key, &opened), attempt).await?;
-            grant::verify(ring, &grant, host.now())
-                .ok_or_else(|| Error::Internal("a grant of ours is none".to_owned()))?;
-            memory.keep_proof(seen, host.now());
+            unlock::unlock(host, memory, ring, (key, &opened), attempt).await?;
+            memory.keep_proof(place, seen, host.now());
         }
     }
     let opened = opened.with_pass(Pass::Link(Some(own.clone())));
@@ -98,7 +98,7 @@ pub fn map_of(live: &Live) -> Result<&Live> {
 /// # Errors
 /// [`Error::Throttled`] until tomorrow.
 pub fn check_budget(memory: &Memory, key: &RecordKey, live: &Live, now: Millis) -> Result<()> {
-    if memory.tiles_today(key, now) < live.share.tile_budget() {
+    if memory.counts.tiles_today(key, now) < live.share.tile_budget() {
         return Ok(());
     }
     Err(Error::Throttled { retry_after: meter::until_tomorrow(now) })
@@ -257,10 +257,27 @@ mod tests {
         assert_eq!(host.asked(), ["lease"]);
         assert_eq!(tried(&host, &memory, Some("Correct horse")), Err(Error::WrongPassword));
         assert_eq!(tried(&host, &memory, None), Err(Error::WrongPassword));
+        host.asked();
+        tried(&host, &memory, Some("correct horse")).unwrap();
+        let asked = host.asked();
+        assert!(asked.contains(&"attempt"), "after a wrong guess the right one counts, too: {asked:?}");
         host.later(Duration::from_mins(15));
         host.asked();
         tried(&host, &memory, Some("correct horse")).unwrap();
         assert_eq!(host.asked(), ["lease", "attempt", "enter"], "a proof ends with its grant");
+    }
+
+    #[test]
+    fn whoever_has_no_guesses_left_learns_nothing_of_the_right_one() {
+        let (host, memory) = (Fake::serving(record(|_| {})), Memory::default());
+        tried(&host, &memory, Some("correct horse")).unwrap();
+        for _ in 0..5 {
+            assert_eq!(tried(&host, &memory, Some("wrong horse")), Err(Error::WrongPassword));
+        }
+        for typed in ["wrong horse", "correct horse"] {
+            let refused = tried(&host, &memory, Some(typed));
+            assert!(matches!(refused, Err(Error::Throttled { .. })), "{typed}: {refused:?}");
+        }
     }
 
     #[test]
@@ -308,9 +325,8 @@ mod tests {
     fn a_budget_ends_with_the_day() {
         let live = record(|live| live.share.tile_budget = Some(2)).live.unwrap();
         let memory = Memory::default();
-        memory.keep_record(&key(), record(|_| {}), 900, Millis(0));
         assert!(check_budget(&memory, &key(), &live, Millis(0)).is_ok());
-        memory.learn_tiles(&key(), 2, Millis(0));
+        memory.counts.learn_tiles(&key(), 2, Millis(0));
         match check_budget(&memory, &key(), &live, Millis(3_600_000)) {
             Err(Error::Throttled { retry_after }) => assert_eq!(retry_after, Duration::from_hours(23)),
             other => panic!("{other:?}"),

@@ -1,10 +1,9 @@
 //! What one isolate remembers between requests: records under a lease, and results. Bounded; losing it
 //! costs time, never correctness.
 
-use super::port::Told;
+use super::counts::Counts;
 use crate::model::grant;
 use crate::model::lease::{self, LEASE, Standing};
-use crate::model::meter::{self, Meter};
 use crate::model::token::RecordKey;
 use crate::replica::Record;
 use crate::time::Millis;
@@ -56,12 +55,6 @@ struct Leased {
     loaded: Rc<Loaded>,
     asked_at: Millis,
     renewal_asked_at: Option<Millis>,
-    /// What was counted here since its gate was last told.
-    untold: Told,
-    /// Tiles of the day that its gate knows of, and when it said so.
-    tiles_told: (u64, Millis),
-    /// Will the gate be told?
-    report_due: bool,
 }
 
 /// Names a result: SHA-256 over all that it depends on.
@@ -85,6 +78,9 @@ struct Results {
     bytes: usize,
 }
 
+/// By token and network: a digest of what was proved from there, and when.
+type Proofs = LruCache<(RecordKey, String), ([u8; 32], Millis)>;
+
 /// An isolate's memory.
 #[derive(Debug)]
 pub struct Memory {
@@ -92,8 +88,10 @@ pub struct Memory {
     results: RefCell<Results>,
     /// When the next password may be hashed.
     next_hash_at: Cell<Millis>,
-    /// Digests of what was proved here, and when.
-    proofs: RefCell<LruCache<[u8; 32], Millis>>,
+    /// What was proved.
+    proofs: RefCell<Proofs>,
+    /// What is counted of tokens.
+    pub counts: Counts,
 }
 
 impl Default for Memory {
@@ -103,6 +101,7 @@ impl Default for Memory {
             results: RefCell::new(Results { kept: LruCache::new(MAX_RESULTS), bytes: 0 }),
             next_hash_at: Cell::new(Millis(0)),
             proofs: RefCell::new(LruCache::new(MAX_PROOFS)),
+            counts: Counts::default(),
         }
     }
 }
@@ -149,18 +148,7 @@ impl Memory {
         let loaded = Rc::new(Loaded { record, resolved: OnceCell::new(), bytes });
         leases.bytes += bytes;
         let before = leases.leased.pop(key);
-        let (untold, tiles_told, report_due) = before.as_ref().map_or_else(
-            || (Told::default(), (0, Millis(0)), false),
-            |one| (one.untold, one.tiles_told, one.report_due),
-        );
-        let fresh = Leased {
-            loaded: Rc::clone(&loaded),
-            asked_at,
-            renewal_asked_at: None,
-            untold,
-            tiles_told,
-            report_due,
-        };
+        let fresh = Leased { loaded: Rc::clone(&loaded), asked_at, renewal_asked_at: None };
         let pushed_out = leases.leased.push(key.clone(), fresh).map(|(_, leased)| leased);
         for gone in before.into_iter().chain(pushed_out) {
             leases.bytes -= gone.loaded.bytes;
@@ -187,66 +175,22 @@ impl Memory {
         }
     }
 
-    /// Counts that the token was opened. `true` when nobody has yet undertaken to tell its gate: the caller does, by a
-    /// lease a little later, so that many openings are told at once and the last one is not forgotten.
-    pub fn count_open(&self, key: &RecordKey) -> bool {
-        let mut leases = self.leases.borrow_mut();
-        let Some(remembered) = leases.leased.get_mut(key) else { return false };
-        remembered.untold.opens += 1;
-        !std::mem::replace(&mut remembered.report_due, true)
-    }
-
-    /// Counts a tile. `true` as of [`Self::count_open`].
-    pub fn count_tile(&self, key: &RecordKey, tile: Meter) -> bool {
-        let mut leases = self.leases.borrow_mut();
-        let Some(remembered) = leases.leased.get_mut(key) else { return false };
-        remembered.untold.tiles = remembered.untold.tiles.plus(tile);
-        !std::mem::replace(&mut remembered.report_due, true)
-    }
-
-    /// Tiles of this UTC day: those that the gate knows of, and those of this isolate that it does not.
-    pub fn tiles_today(&self, key: &RecordKey, now: Millis) -> u64 {
-        let leases = self.leases.borrow();
-        leases.leased.peek(key).map_or(0, |leased| {
-            let (tiles, at) = leased.tiles_told;
-            let told = if meter::day(at) == meter::day(now) { tiles } else { 0 };
-            told.saturating_add(leased.untold.tiles.tiles)
-        })
-    }
-
-    /// Notes what the gate knows.
-    pub fn learn_tiles(&self, key: &RecordKey, tiles_today: u64, now: Millis) {
-        if let Some(leased) = self.leases.borrow_mut().leased.peek_mut(key) {
-            leased.tiles_told = (tiles_today, now);
-        }
-    }
-
-    /// Was this proved here while a grant for it would still live?
-    pub fn knows_proof(&self, proof: &[u8; 32], now: Millis) -> bool {
-        let proved_at = self.proofs.borrow_mut().get(proof).copied();
-        proved_at.is_some_and(|at| now.since(at) < grant::LIFE)
+    /// Was this proved from there, while a grant for it would still live?
+    pub fn knows_proof(&self, (key, network): (&RecordKey, &str), proof: &[u8; 32], now: Millis) -> bool {
+        let mut proofs = self.proofs.borrow_mut();
+        let known = proofs.get(&(key.clone(), network.to_owned()));
+        known.is_some_and(|(known, at)| known == proof && now.since(*at) < grant::LIFE)
     }
 
     /// Remembers a proof. Worth nothing by itself: the gate is asked about the record each time.
-    pub fn keep_proof(&self, proof: [u8; 32], now: Millis) {
-        self.proofs.borrow_mut().put(proof, now);
+    pub fn keep_proof(&self, (key, network): (&RecordKey, &str), proof: [u8; 32], now: Millis) {
+        self.proofs.borrow_mut().put((key.clone(), network.to_owned()), (proof, now));
     }
 
-    /// Takes what the gate has to be told. [`Self::keep_counts`] puts it back should the gate not hear it.
-    pub fn take_counts(&self, key: &RecordKey) -> Told {
-        let mut leases = self.leases.borrow_mut();
-        leases.leased.peek_mut(key).map_or_else(Told::default, |leased| {
-            leased.report_due = false;
-            std::mem::take(&mut leased.untold)
-        })
-    }
-
-    /// See [`Self::take_counts`].
-    pub fn keep_counts(&self, key: &RecordKey, told: Told) {
-        if let Some(leased) = self.leases.borrow_mut().leased.peek_mut(key) {
-            leased.untold.opens += told.opens;
-            leased.untold.tiles = leased.untold.tiles.plus(told.tiles);
-        }
+    /// Whoever guesses wrong is not spared the count of the next guess, even if that is right: else one that needs no count would
+    /// tell a guesser that it is.
+    pub fn forget_proof(&self, (key, network): (&RecordKey, &str)) {
+        self.proofs.borrow_mut().pop(&(key.clone(), network.to_owned()));
     }
 
     /// When the caller may hash a password: how long to wait, or `None` when too many wait already. A hash takes some
@@ -351,44 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn openings_are_told_once() {
-        let memory = Memory::default();
-        assert!(!memory.count_open(&key('a')), "nothing is remembered of it");
-        memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
-        assert!(memory.count_open(&key('a')));
-        assert!(!memory.count_open(&key('a')), "the first caller tells");
-        memory.keep_record(&key('a'), live_record(6), 900, Millis(0));
-        let opens = || memory.take_counts(&key('a')).opens;
-        assert_eq!(opens(), 2);
-        assert_eq!(opens(), 0);
-        assert!(memory.count_open(&key('a')));
-        memory.keep_counts(&key('a'), Told { opens: 2, ..Told::default() });
-        assert_eq!(opens(), 3);
-    }
-
-    #[test]
-    fn tiles_are_told_once_and_counted_until_midnight() {
-        let memory = Memory::default();
-        let (now, tomorrow) = (Millis(1_000), Millis(86_400_000));
-        memory.keep_record(&key('a'), live_record(5), 900, now);
-        memory.learn_tiles(&key('a'), 10, now);
-        assert!(memory.count_tile(&key('a'), Meter::one(true, 3)));
-        assert!(!memory.count_tile(&key('a'), Meter::one(false, 4)));
-        assert_eq!((memory.tiles_today(&key('a'), now), memory.tiles_today(&key('a'), tomorrow)), (12, 2));
-        let told = memory.take_counts(&key('a'));
-        assert_eq!(told.tiles, Meter { tiles: 2, hits: 1, bytes: 7 });
-        assert_eq!(memory.tiles_today(&key('a'), now), 10);
-        memory.keep_counts(&key('a'), told);
-        assert_eq!(memory.take_counts(&key('a')), told);
-    }
-
-    #[test]
     fn a_proof_is_remembered_as_long_as_a_grant() {
         let memory = Memory::default();
-        memory.keep_proof([1; 32], Millis(0));
-        assert!(memory.knows_proof(&[1; 32], Millis(899_999)));
-        assert!(!memory.knows_proof(&[1; 32], Millis(900_000)));
-        assert!(!memory.knows_proof(&[2; 32], Millis(0)));
+        let token = key('a');
+        let place = (&token, "here");
+        memory.keep_proof(place, [1; 32], Millis(0));
+        assert!(memory.knows_proof(place, &[1; 32], Millis(899_999)));
+        assert!(!memory.knows_proof(place, &[1; 32], Millis(900_000)));
+        assert!(!memory.knows_proof(place, &[2; 32], Millis(0)));
+        assert!(!memory.knows_proof((&token, "there"), &[1; 32], Millis(0)));
+        assert!(!memory.knows_proof((&key('b'), "here"), &[1; 32], Millis(0)));
+        memory.forget_proof(place);
+        assert!(!memory.knows_proof(place, &[1; 32], Millis(0)));
     }
 
     #[test]

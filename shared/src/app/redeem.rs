@@ -354,30 +354,31 @@ fn by_origin(
     Ok((!record.is_strict()).then(|| memory.replace_record(key, record, json.len())))
 }
 
-/// Renews a lease in the background. A gate that cannot be reached is asked again by the next request.
+/// Renews a lease in the background, and tells the gate what was counted, also of a record that is remembered no more. A gate that
+/// cannot be reached is asked again by the next request.
 pub async fn renew(host: &impl Host, memory: &Memory, key: &RecordKey) {
     let now = host.now();
-    let Some((loaded, _)) = memory.record(key, now) else { return };
-    match lease(host, memory, key).await {
-        Ok(Some(Lease { revision, .. })) if revision == loaded.record.revision => {
+    let known = memory.record(key, now).map(|(loaded, _)| loaded.record.revision);
+    match (lease(host, memory, key).await, known) {
+        (Ok(Some(Lease { revision, .. })), Some(known)) if revision == known => {
             memory.extend(key, revision, now);
         }
         // A failed load leaves the old lease, which ends by itself.
-        Ok(Some(_)) => drop(load_from_gate(host, memory, key, now).await),
-        Ok(None) => memory.forget_record(key),
-        Err(_) => {}
+        (Ok(Some(_)), Some(_)) => drop(load_from_gate(host, memory, key, now).await),
+        (Ok(None), _) => memory.forget_record(key),
+        (Ok(Some(_)), None) | (Err(_), _) => {}
     }
 }
 
 /// Asks for a lease, and tells the gate of what was counted here that it has not heard of.
 async fn lease(host: &impl Host, memory: &Memory, key: &RecordKey) -> Result<Option<Lease>, Unreachable> {
-    let told = memory.take_counts(key);
+    let told = memory.counts.take(key);
     let now = host.now();
     let answer = host.lease(key, told).await;
     match &answer {
-        Ok(Some(lease)) => memory.learn_tiles(key, lease.tiles_today, now),
+        Ok(Some(lease)) => memory.counts.learn_tiles(key, lease.tiles_today, now),
         Ok(None) => {}
-        Err(_) => memory.keep_counts(key, told),
+        Err(_) => memory.counts.put_back(key, told),
     }
     answer
 }

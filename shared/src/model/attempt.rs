@@ -75,14 +75,18 @@ pub fn admit(earlier: &[Attempt], network: &str, now: Millis) -> Result<(), Refu
 
 /// Names the network from which a token's password is guessed, without telling it: whoever has no address shares one.
 pub fn network(keys: &Keys, token: &RecordKey, address: Option<IpAddr>) -> String {
-    let mac = keys.network.mac(&[token.as_str().as_bytes(), &address.map(prefix).unwrap_or_default()]);
+    let mac = keys.network.mac(&[token.as_str().as_bytes(), &network_of(address)]);
     let (name, _) = mac.split_at(NETWORK_BYTES);
     hex::encode(name)
 }
 
-/// The network that an address belongs to, as guesses are counted: /24 of IPv4, /64 of IPv6.
-fn prefix(address: IpAddr) -> [u8; 8] {
+/// A network, in clear: it is never kept nor told.
+pub type Network = [u8; 8];
+
+/// The network that an address belongs to, as guesses are counted: /24 of IPv4, /64 of IPv6. All zeros without an address.
+pub fn network_of(address: Option<IpAddr>) -> Network {
     let mut network = [0; 8];
+    let Some(address) = address else { return network };
     match address.to_canonical() {
         // No IPv6 network of the internet begins with 4.
         IpAddr::V4(v4) => {
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn networks_are_24_and_64_bits() {
-        let of = |text: &str| prefix(text.parse().unwrap());
+        let of = |text: &str| network_of(Some(text.parse().unwrap()));
         assert_eq!(of("192.0.2.1"), of("192.0.2.254"));
         assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.9"));

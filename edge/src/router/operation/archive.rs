@@ -4,12 +4,13 @@
 use super::tile::matches;
 use super::{Reply, Visit, finish, ticketed};
 use crate::bucket;
-use crate::router::data;
+use crate::router::{data, visitor};
 use crate::runtime;
 use shared::app::map;
 use shared::error::Why;
 use shared::face::Answer;
 use shared::face::range::{self, Wanted};
+use shared::model::attempt::network_of;
 use shared::model::file_name;
 use shared::model::item::Profile;
 use shared::model::meter::Meter;
@@ -42,9 +43,10 @@ async fn answer(visit: &Visit, ticket: &str) -> Result<JsValue> {
         return Err(Error::Dead(Why::Forged));
     }
     let (item, profile) = found.find()?;
-    let edge = &visit.port.edge;
+    let (edge, now) = (&visit.port.edge, runtime::now());
+    edge.throttle.tile(&found.key, network_of(visitor::address(visit)), now)?;
     // Each range counts as a tile, so that nobody reads an archive again and again at its sharer's cost.
-    map::check_budget(&edge.memory, &found.key, live, runtime::now())?;
+    map::check_budget(&edge.memory, &found.key, live, now)?;
     let tag = format!("\"{}\"", profile.archive.etag);
     let file = file_name::harmless(&format!("{} {}", item.name, profile.name), "pmtiles");
     let head = Answer { status: 200, content_type: MEDIA_TYPE, headers: Vec::new(), body: Vec::new() }
@@ -64,7 +66,7 @@ async fn answer(visit: &Visit, ticket: &str) -> Result<JsValue> {
         let range = header("range").filter(|_| in_parts);
         read(visit, head, profile, range::wanted(range.as_deref(), profile.archive.bytes)).await?
     };
-    data::count_tile(visit, &found.key, Meter::one(false, sent));
+    data::count_tile(visit, &found.key, Meter::one(sent == 0, sent));
     Ok(reply)
 }
 

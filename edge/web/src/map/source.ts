@@ -32,25 +32,37 @@ const AHEAD_S = 180;
 /** Before a renewal that failed is tried again. */
 const PAUSE_MS = 30_000;
 
+interface Asked {
+  item_id: string;
+  profile: string | null;
+}
+
+export interface Events {
+  /** There is another ticket, for the archive as well. */
+  renewed(tilejson: TileJson): void;
+  /** The link gives no more tickets. */
+  refused(cause: unknown): void;
+}
+
 export class MapSource {
   readonly #token: string;
-  readonly #refused: (cause: unknown) => void;
-  #asked: { item_id: string; profile: string | null } | undefined;
+  readonly #events: Events;
+  /** What is shown, and what was asked for last. */
+  #asked: Asked | undefined;
+  #last: Asked | undefined;
   #base = "";
   #renewAt = Number.POSITIVE_INFINITY;
   #renewing: Promise<void> | undefined;
   #timer: number | undefined;
 
-  /** `refused` is told when the link gives no more tickets. */
-  constructor(token: string, refused: (cause: unknown) => void) {
+  constructor(token: string, events: Events) {
     this.#token = token;
-    this.#refused = refused;
+    this.#events = events;
   }
 
   /** Goes on with another map. */
-  async choose(item: string, profile: string | null): Promise<TileJson> {
-    this.#asked = { item_id: item, profile };
-    return this.#ask();
+  choose(item: string, profile: string | null): Promise<TileJson> {
+    return this.#ask({ item_id: item, profile });
   }
 
   /** A tile; empty where the map is. One whose ticket is over is asked for with another. */
@@ -78,20 +90,22 @@ export class MapSource {
   }
 
   async #renew(): Promise<void> {
+    if (!this.#asked) return;
     try {
-      await this.#ask();
+      this.#events.renewed(await this.#ask(this.#asked));
     } catch (cause) {
-      if (cause instanceof ApiError && cause.status === 404) this.#refused(cause);
+      if (cause instanceof ApiError && cause.status === 404) this.#events.refused(cause);
       // The map stands as it is, and its source is asked again.
       else this.#later(PAUSE_MS);
     }
   }
 
-  async #ask(): Promise<TileJson> {
-    const asked = this.#asked;
+  async #ask(asked: Asked): Promise<TileJson> {
+    this.#last = asked;
     const tilejson = await read<TileJson>("/v1/share/tilejson", post({ token: this.#token, ...asked }));
-    // Of a choice that was left meanwhile nothing is kept.
-    if (asked === this.#asked) {
+    // Of a choice that was left meanwhile nothing is kept; of one that failed neither, so that the map stays of one mind.
+    if (asked === this.#last) {
+      this.#asked = asked;
       this.#base = BASE.exec(tilejson.tiles[0] ?? "")?.[0] ?? "";
       this.#later(Math.max(tilejson.ticket_expires_in - AHEAD_S, AHEAD_S) * 1000);
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::app::fake::run;
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
+use integer_encoding::VarInt;
 use pmtiles::{PmTilesWriter, TileType};
 use std::io::{Cursor, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,24 +144,102 @@ fn what_is_no_archive_is_refused() {
     }
 }
 
-/// The root directory's place and length, and other bytes there.
-fn with_root(root: &[u8]) -> Vec<u8> {
-    let mut whole = archive(1);
-    whole.truncate(HEADER_BYTES);
-    whole[ROOT_AT + 8..ROOT_AT + 16].copy_from_slice(&(root.len() as u64).to_le_bytes());
-    whole.extend(root);
-    whole
+/// Sections of an archive that is made by hand, as they are stored.
+#[derive(Clone, Default)]
+struct Sections {
+    root: Vec<u8>,
+    metadata: Vec<u8>,
+    leaves: Vec<u8>,
+    tiles: Vec<u8>,
+}
+
+impl Sections {
+    /// The root points at one leaf, which holds the tile 0/0/0 of eight bytes.
+    fn sound() -> Self {
+        let leaf = gzip(&directory(&[Entry { tile: 0, run: 1, length: 8, offset: 0 }]));
+        let root = directory(&[Entry { tile: 0, run: 0, length: leaf.len() as u64, offset: 0 }]);
+        Self { root: gzip(&root), metadata: gzip(b"{}"), leaves: leaf, tiles: b"the tile".to_vec() }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        let mut whole = archive(1);
+        whole.truncate(HEADER_BYTES);
+        whole[COMPRESSION_AT] = 2;
+        let mut place = |at: usize, section: &[u8]| {
+            let offset = whole.len() as u64;
+            whole[at..at + 8].copy_from_slice(&offset.to_le_bytes());
+            whole[at + 8..at + 16].copy_from_slice(&(section.len() as u64).to_le_bytes());
+            whole.extend(section);
+        };
+        place(ROOT_AT, &self.root);
+        place(METADATA_AT, &self.metadata);
+        place(LEAVES_AT, &self.leaves);
+        place(56, &self.tiles);
+        whole
+    }
+
+    /// What comes of describing it, and of its first tile.
+    fn outcomes(self) -> (Result<()>, Result<Option<Bytes>>) {
+        let bucket = Bucket::with(self.into_bytes());
+        let archive = match run(Archive::open(&bucket)) {
+            Ok(archive) => archive,
+            Err(error) => return (Err(error.clone()), Err(error)),
+        };
+        (run(archive.describe("e", 1)).map(drop), run(archive.tile(at(0, 0, 0))))
+    }
+}
+
+/// An entry of a directory; a run of 0 is a leaf.
+struct Entry {
+    tile: u64,
+    run: u64,
+    length: u64,
+    offset: u64,
+}
+
+fn directory(entries: &[Entry]) -> Vec<u8> {
+    let mut last = 0;
+    let deltas = entries.iter().map(|entry| entry.tile - std::mem::replace(&mut last, entry.tile));
+    let numbers = std::iter::once(entries.len() as u64)
+        .chain(deltas)
+        .chain(entries.iter().map(|entry| entry.run))
+        .chain(entries.iter().map(|entry| entry.length))
+        .chain(entries.iter().map(|entry| entry.offset + 1));
+    numbers.flat_map(VarInt::encode_var_vec).collect()
+}
+
+fn is_broken<T>(outcome: &Result<T>) -> bool {
+    matches!(outcome, Err(Error::Archive(_)))
 }
 
 #[test]
-fn a_bomb_is_stopped_early() {
+fn a_tile_is_found_in_what_is_made_by_hand() {
+    let (described, tile) = Sections::sound().outcomes();
+    assert_eq!(described, Ok(()));
+    assert_eq!(tile.unwrap().unwrap(), &b"the tile"[..]);
+}
+
+#[test]
+fn bombs_are_stopped_wherever_they_lie() {
+    let sound = Sections::sound();
     let bomb = gzip(&vec![0; 12 * 1024 * 1024]);
     assert!(bomb.len() < 16_000, "{} bytes", bomb.len());
-    for hostile in [with_root(&bomb), with_root(&gzip(&bomb))] {
-        let begun = std::time::Instant::now();
-        assert!(matches!(outcome(hostile), Err(Error::Archive(_))));
-        assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
-    }
+    let begun = std::time::Instant::now();
+    let (described, tile) = Sections { root: bomb.clone(), ..sound.clone() }.outcomes();
+    assert!(
+        is_broken(&described) && is_broken(&tile),
+        "a root of zeros is an empty directory, if it is read"
+    );
+    let (described, tile) = Sections { metadata: bomb.clone(), ..sound.clone() }.outcomes();
+    assert!(is_broken(&described) && tile.is_ok());
+    let leaf = directory(&[Entry { tile: 0, run: 0, length: bomb.len() as u64, offset: 0 }]);
+    let (described, tile) = Sections { root: gzip(&leaf), leaves: bomb, ..sound }.outcomes();
+    assert!(described.is_ok() && is_broken(&tile));
+    assert!(begun.elapsed().as_millis() < 1_000, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_inflates_too_far_is_refused() {
     assert!(inflate(&gzip(&vec![0; 60_000])).is_ok(), "what is little may be dense");
     assert!(inflate(&gzip(&vec![0; 200_000])).is_err());
     let noise: Vec<u8> =
@@ -171,11 +250,52 @@ fn a_bomb_is_stopped_early() {
 
 #[test]
 fn directories_that_lie_are_refused() {
-    // More entries than bytes, offsets beyond the archive, a leaf that is its own child.
-    let count = [0xff, 0xff, 0xff, 0xff, 0x0f];
-    assert!(outcome(with_root(&gzip(&count))).is_err());
-    let far = [1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-    assert!(outcome(with_root(&gzip(&far))).is_err());
-    let own_child = gzip(&[1, 0, 0, 30, 1]);
-    assert!(outcome(with_root(&own_child)).is_err());
+    let sound = Sections::sound();
+    let with_root = |root: &[u8]| Sections { root: gzip(root), ..sound.clone() }.outcomes();
+    let counted = |entries: u64| {
+        let mut directory = entries.encode_var_vec();
+        directory.resize(200_000, 1);
+        directory
+    };
+    // More entries than bytes, and more than are taken.
+    for entries in [u64::MAX, 0xffff_ffff, MAX_ENTRIES + 1] {
+        assert!(is_broken(&with_root(&counted(entries)).1), "{entries}");
+    }
+    let one = |run: u64, length: u64, offset: u64| directory(&[Entry { tile: 0, run, length, offset }]);
+    // Beyond the archive, beyond all numbers, larger than is sent.
+    for (length, offset) in [(8, 1 << 40), (8, u64::MAX - 1), (9, 0), (MAX_TILE_BYTES as u64 + 1, 0)] {
+        assert!(is_broken(&with_root(&one(1, length, offset)).1), "{length} at {offset}");
+    }
+    // A leaf of another place, and one that is its own child.
+    assert!(is_broken(&with_root(&one(0, 5_000, 0)).1));
+    let mut child = gzip(&one(0, 30, 0));
+    for _ in 0..4 {
+        child = gzip(&one(0, child.len() as u64, 0));
+    }
+    let root = gzip(&one(0, child.len() as u64, 0));
+    let (_, tile) = Sections { root, leaves: child, ..sound }.outcomes();
+    assert!(is_broken(&tile));
+}
+
+#[test]
+fn layers_are_described_once_and_nothing_else_is_held() {
+    let read =
+        |metadata: &str| Sections { metadata: gzip(metadata.as_bytes()), ..Sections::sound() }.outcomes().0;
+    assert!(
+        read(
+            r#"{"vector_layers":[{"id":"a"},{"id":"b","fields":{"n":"Number"},"odd":[{}]}],"other":{"x":1}}"#
+        )
+        .is_ok()
+    );
+    assert!(read(r#"{"vector_layers":null}"#).is_ok());
+    for wrong in [
+        "",
+        r#"{"vector_layers":[{"id":"a"},{"id":"a"}]}"#,
+        r#"{"vector_layers":[{}]}"#,
+        r#"{"attribution":1}"#,
+    ] {
+        assert!(is_broken(&read(wrong)), "{wrong}");
+    }
+    let many: Vec<String> = (0..9_000).map(|n| format!(r#"{{"id":"layer {n}"}}"#)).collect();
+    assert!(is_broken(&read(&format!(r#"{{"vector_layers":[{}]}}"#, many.join(",")))));
 }

@@ -342,8 +342,8 @@ fn a_grant_is_judged_again_when_the_share_changed_meanwhile() {
 fn the_gate_is_told_of_openings_with_the_next_lease() {
     let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
     found(&host, &memory).unwrap();
-    assert!(memory.count_open(&key()));
-    memory.count_open(&key());
+    assert!(memory.counts.open(&key()));
+    memory.counts.open(&key());
     host.gate_down.set(true);
     run(renew(&host, &memory, &key()));
     host.gate_down.set(false);
