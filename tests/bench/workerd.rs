@@ -161,7 +161,7 @@ const main :Workerd.Worker = (
   modules = [ {modules} ],
   compatibilityDate = "2026-11-01",
   bindings = [ (name = "SHARES", kvNamespace = "kv"), (name = "TILES", r2Bucket = "r2"), {binding}
-    (name = "CONTROL_URL", text = "{control_url}"), (name = "POSTERN_ROOT_KEY", text = "{ROOT_KEY}") ],
+    (name = "CONTROL_URL", text = "{control_url}"), (name = "TILES_PER_SECOND", text = "1000000"), (name = "POSTERN_ROOT_KEY", text = "{ROOT_KEY}") ],
   {objects}
   globalOutbound = "control",
   cacheApiOutbound = "cache",

@@ -14,6 +14,8 @@ crate::tests![
     the_shared_path_answers_in_the_right_dialect,
     a_key_is_not_needed_but_must_be_good,
     a_session_token_is_as_good_as_its_key_until_it_is_ended,
+    a_network_without_a_key_is_kept_at_its_pace,
+    whoever_has_guessed_too_often_is_told_nothing,
     links_of_others_are_not_there,
     a_collection_lists_its_items_and_has_no_tiles_of_its_own,
     what_is_deleted_opens_nothing,
@@ -215,6 +217,39 @@ fn a_session_token_is_as_good_as_its_key_until_it_is_ended(stack: &Stack) {
     problem(&exchange(&["shares:read"]).post("/v1/op/share.link.create", &json!({})), 403);
     both.delete("/api/v1/session-tokens/current").expect(204);
     problem(&both.post("/v1/op/share.link.create", &json!({})), 401);
+}
+
+fn a_network_without_a_key_is_kept_at_its_pace(stack: &Stack) {
+    let map = Map::create(stack);
+    let link = map.link(&json!({}));
+    let body = json!({ "token": token(&link), "password": PASSWORD });
+    let key = map.owner();
+    key.post("/v1/op/share.link.validate", &body).expect(200);
+    let refused = (0..70)
+        .map(|_| map.edge.post("/v1/op/share.link.validate", &body))
+        .find(|reply| reply.status == 429)
+        .expect("a limit");
+    problem(&refused, 429);
+    assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));
+    // A good key goes on, and another network too.
+    key.post("/v1/op/share.link.validate", &body).expect(200);
+    stack.edge().from("192.0.2.77").post("/v1/op/share.link.validate", &body).expect(200);
+    let unknown = shared::model::api_key::write(shared::model::api_key::Prefix::Operation, [9; 20]);
+    let unknown = map.edge.with_key(&unknown);
+    let answers = (0..5).map(|_| unknown.post("/v1/op/share.link.validate", &body).status);
+    assert!(answers.into_iter().any(|status| status == 429), "keys that nobody knows spare nobody the limit");
+}
+
+fn whoever_has_guessed_too_often_is_told_nothing(stack: &Stack) {
+    let map = Map::create(stack);
+    let link = map.link(&json!({}));
+    let guess = |password: &str| {
+        map.edge.post("/v1/op/share.link.validate", &json!({ "token": token(&link), "password": password }))
+    };
+    guess(PASSWORD).expect(200);
+    let answers: Vec<u16> = (0..8).map(|n| guess(&format!("wrong horse {n}")).status).collect();
+    assert!(answers.contains(&404) && answers.ends_with(&[429]), "{answers:?}");
+    problem(&guess(PASSWORD), 429);
 }
 
 fn links_of_others_are_not_there(stack: &Stack) {

@@ -77,6 +77,7 @@ pub struct Client {
     agent: Agent,
     origin: String,
     key: Option<String>,
+    network: Option<String>,
 }
 
 impl Client {
@@ -88,13 +89,19 @@ impl Client {
             .allow_non_standard_methods(true)
             .max_redirects(0)
             .proxy(None);
-        Self { agent: config.build().into(), origin: origin.into(), key: None }
+        Self { agent: config.build().into(), origin: origin.into(), key: None, network: None }
     }
 
     /// The same client with an API key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// The same client from another network, as the platform tells it.
+    #[must_use]
+    pub fn from(&self, address: &str) -> Self {
+        Self { network: Some(address.to_owned()), ..self.clone() }
     }
 
     /// `scheme://host:port`.
@@ -130,6 +137,9 @@ impl Client {
         }
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if let Some(network) = &self.network {
+            request = request.header("cf-connecting-ip", network);
         }
         let mut answer = match body {
             Some(body) => self.agent.run(request.body(body).expect("a request"))?,

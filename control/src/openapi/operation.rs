@@ -333,6 +333,7 @@ fn archive() {}
         create, revoke, validate, render, tilejson,
         create_too, revoke_too, validate_too, render_too, tilejson_too, tile, archive
     ),
+    components(schemas(Problem, Invalid, ValidationError)),
     modifiers(&Security)
 )]
 pub(super) struct OperationDocument;
