@@ -14,6 +14,7 @@ use shared::model::item::ArchiveView;
 use shared::model::key::Key;
 use shared::{Error, Result};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A part of 8 MiB over a slow line, and what the bucket does with it.
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -21,6 +22,10 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_secs(30);
 /// A bucket takes so many parts: 80 GB.
 const MAX_PARTS: u32 = 10_000;
+/// Uploads that are taken at once: each holds two parts.
+const UPLOADS_AT_ONCE: usize = 8;
+/// What others are told to wait.
+const BUSY: Duration = Duration::from_secs(30);
 /// How every archive begins: its kind, and the version of the format that is read here.
 const MAGIC: &[u8] = b"PMTiles\x03";
 
@@ -30,6 +35,7 @@ pub(crate) struct Archives {
     clock: Clock,
     key: Key,
     edge_url: String,
+    uploads: Semaphore,
 }
 
 impl Archives {
@@ -42,7 +48,13 @@ impl Archives {
             .no_proxy()
             .build()
             .map_err(|error| Error::Internal(format!("HTTP client: {error}")))?;
-        Ok(Self { http, clock, key, edge_url: edge_url.trim_end_matches('/').to_owned() })
+        Ok(Self {
+            http,
+            clock,
+            key,
+            edge_url: edge_url.trim_end_matches('/').to_owned(),
+            uploads: Semaphore::new(UPLOADS_AT_ONCE),
+        })
     }
 
     /// What lies under a key.
@@ -57,12 +69,14 @@ impl Archives {
     /// Takes an upload, in parts as it comes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no archive, [`Error::Malformed`] when it breaks off. Nothing then lies under the key.
+    /// [`Error::Invalid`] for what is no archive, [`Error::Malformed`] when it breaks off, [`Error::Throttled`] while too many others
+    /// are being taken. Nothing then lies under the key.
     pub(crate) async fn upload<E: std::error::Error>(
         &self,
         key: &str,
         body: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
     ) -> Result<ArchiveView> {
+        let _turn = self.uploads.try_acquire().map_err(|_| Error::Throttled { retry_after: BUSY })?;
         let mut body = body.map_err(|_| Error::Malformed("the body broke off".to_owned()));
         let Some(first) = part(&mut body, BytesMut::new()).await? else {
             return Err(Error::invalid("", "has no body: send a PMTiles archive"));

@@ -149,6 +149,7 @@ pub(crate) async fn create_item(
                 return Err(Error::Conflict(format!("a collection has at most {MAX_ITEMS} items")));
             }
             collection.items.push(item.definition.clone());
+            collection.check_size()?;
             save_collection(service, &mut session, &collection).await?
         }
     };

@@ -62,10 +62,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_names_alone_decide(names in names(), other in names(), gpra in any::<bool>()) {
-            let key = if gpra { Prefix::Operation } else { Prefix::Postern };
+        fn the_names_alone_decide(
+            names in names(),
+            other in names(),
+            key in prop::sample::select(vec![Prefix::Postern, Prefix::Operation, Prefix::Session]),
+        ) {
             let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
-            let expected = match (has(&OPERATION), has(&[SECURE_LINK]), gpra) {
+            let expected = match (has(&["target_type", "target_id", "permission"]), has(&["links"]), key != Prefix::Postern) {
                 (true, true, _) => Dialect::Ambiguous,
                 (true, false, _) | (false, false, true) => Dialect::Operation,
                 (false, true, _) | (false, false, false) => Dialect::SecureLink,
@@ -80,6 +83,14 @@ mod tests {
                 prop_assert_eq!(dialect(&filled, key), expected);
             }
         }
+    }
+
+    #[test]
+    fn each_name_alone_is_enough() {
+        for name in ["target_type", "target_id", "permission"] {
+            assert_eq!(dialect(&body(&[name.to_owned()]), Prefix::Postern), Dialect::Operation, "{name}");
+        }
+        assert_eq!(dialect(&body(&["links".to_owned()]), Prefix::Operation), Dialect::SecureLink);
     }
 
     #[test]

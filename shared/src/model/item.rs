@@ -11,6 +11,9 @@ use uuid::Uuid;
 pub const MAX_PROFILES: usize = 8;
 /// Most items of one collection: their profiles stand in one record.
 pub const MAX_ITEMS: usize = 50;
+/// Most bytes of a collection as it stands in records: a gate's storage takes rows of 2 MB. No item alone has so many, with 8
+/// profiles of 64 KiB of layers each.
+const MAX_COLLECTION_BYTES: usize = 1024 * 1024;
 /// Longest name of a profile, in bytes.
 pub const MAX_PROFILE_NAME: usize = 32;
 /// Longest key of an archive, in bytes.
@@ -95,6 +98,22 @@ pub struct Collection {
     pub name: String,
     /// In the order in which they were added.
     pub items: Vec<Item>,
+}
+
+impl Collection {
+    /// Does a record take it?
+    ///
+    /// # Errors
+    /// [`Error::Conflict`].
+    pub fn check_size(&self) -> Result<()> {
+        let bytes = serde_json::to_vec(self).map_or(usize::MAX, |json| json.len());
+        if bytes <= MAX_COLLECTION_BYTES {
+            return Ok(());
+        }
+        Err(Error::Conflict(
+            "the items of a collection describe their layers in at most 1 MiB together".to_owned(),
+        ))
+    }
 }
 
 /// A profile's name: 1 to 32 lower case letters, digits, `-` and `_`. It stands in tickets and in no path.
@@ -207,5 +226,24 @@ pub(crate) mod tests {
         for bad in ["", "A", "a/b", "..", "a.b", "a b", "\u{e9}", &"a".repeat(33)] {
             assert!(check_profile_name("/name", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_collection_fits_into_a_record() {
+        let mut collection =
+            Collection { id: Uuid::nil(), project_id: Uuid::nil(), name: "Maps".into(), items: Vec::new() };
+        let mut large = item();
+        let layer = |n: usize| {
+            VectorLayer::new(format!("{n}{}", "x".repeat(1_000)), std::collections::BTreeMap::new())
+        };
+        for profile in &mut large.profiles {
+            profile.archive.layers = (0..60).map(layer).collect();
+        }
+        while collection.check_size().is_ok() {
+            collection.items.push(large.clone());
+        }
+        assert!((5..MAX_ITEMS).contains(&collection.items.len()), "{}", collection.items.len());
+        collection.items.pop();
+        assert!(collection.check_size().is_ok());
     }
 }
