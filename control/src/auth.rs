@@ -1,4 +1,4 @@
-//! Who calls: an API key, by `Authorization: Bearer` or `X-Api-Key`, as a principal with scopes.
+//! Who calls: an API key or a session token of one, by `Authorization: Bearer` or `X-Api-Key`, as a principal with scopes.
 //!
 //! What a key looks like is [`shared::model::api_key`]'s; only its SHA-256 is stored.
 
@@ -132,12 +132,23 @@ impl<N: Need> FromRequestParts<Arc<Service>> for Caller<N> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Rejection> {
-        let peer = caller_of(service, parts);
-        let key = authenticate(service, &parts.headers, peer).await?;
+        let Holder(key) = Holder::from_request_parts(parts, service).await?;
         if !key.scopes.contains(&N::SCOPE) {
             return Err(Error::Forbidden { scope: N::SCOPE.name() }.into());
         }
-        Ok(Self { actor: Actor::key(key.organization, key.id), need: PhantomData })
+        Ok(Self { actor: Actor::key(&key), need: PhantomData })
+    }
+}
+
+/// The caller of a route that needs no scope: whoever holds a key or a session token.
+pub(crate) struct Holder(pub(crate) store::api_key::ApiKey);
+
+impl FromRequestParts<Arc<Service>> for Holder {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Rejection> {
+        let peer = caller_of(service, parts);
+        Ok(Self(authenticate(service, &parts.headers, peer).await?))
     }
 }
 
@@ -171,7 +182,7 @@ async fn authenticate(service: &Service, headers: &HeaderMap, peer: Peer) -> Res
     by_hash(service, &hash(&key), peer).await
 }
 
-/// The key in force of a hash, which `peer` presents.
+/// The key or session token in force of a hash, which `peer` presents.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`], [`Error::Throttled`].
@@ -181,8 +192,8 @@ pub(crate) async fn by_hash(service: &Service, hash: &str, peer: Peer) -> Result
     let found = store::api_key::by_hash(&mut session, hash).await?;
     drop(session);
     let now = service.clock.now();
-    let key = found.filter(|key| key.revoked_at.is_none()).ok_or(Error::Unauthenticated)?;
-    service.limit.know(hash);
+    let key = found.filter(|key| key.is_in_force(now)).ok_or(Error::Unauthenticated)?;
+    service.limit.know(hash, key.charged());
     if key.last_used_at.is_none_or(|at| now.since(at) >= USE_NOTED_EVERY) {
         note_use(service, key.id).await;
     }

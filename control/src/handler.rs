@@ -17,6 +17,7 @@ pub(crate) mod password;
 pub(crate) mod portal;
 pub(crate) mod preview;
 pub(crate) mod product_share;
+pub(crate) mod session_token;
 pub(crate) mod share;
 
 use crate::manage::{Done, Once};

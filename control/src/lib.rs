@@ -156,6 +156,9 @@ async fn sweep(service: Arc<Service>, access_log_days: u32, mut stop: watch::Rec
         if let Err(error) = forget_idempotency_keys(&service).await {
             tracing::warn!(%error, "old idempotency keys were not forgotten");
         }
+        if let Err(error) = manage::session_token::sweep(&service).await {
+            tracing::warn!(%error, "session tokens that are over were not removed");
+        }
         if let Err(error) = manage::data_product::sweep(&service).await {
             tracing::warn!(%error, "what crashes left of data products was not removed");
         }

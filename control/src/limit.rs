@@ -1,5 +1,5 @@
-//! How often one caller may call. A key that is known to be good has its own budget; everybody else
-//! shares that of their network, so trying keys does not buy new budgets.
+//! How often one caller may call. A key that is known to be good has its own budget, which its session tokens share;
+//! everybody else shares that of their network, so trying keys does not buy new budgets.
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Mutex, PoisonError};
+use uuid::Uuid;
 
 /// Keys that are remembered as good; what is forgotten is only charged to its network once.
 const KNOWN_KEYS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -53,9 +54,10 @@ pub struct Budget {
 
 /// All budgets.
 pub(crate) struct Limit {
-    keys: DefaultKeyedRateLimiter<String>,
+    keys: DefaultKeyedRateLimiter<Uuid>,
     peers: DefaultKeyedRateLimiter<Peer>,
-    known: Mutex<LruCache<String, ()>>,
+    /// By hash, whose budget is charged.
+    known: Mutex<LruCache<String, Uuid>>,
 }
 
 impl Limit {
@@ -74,11 +76,11 @@ impl Limit {
     /// # Errors
     /// [`Error::Throttled`] when it is spent.
     pub(crate) fn key(&self, hash: &str, peer: Peer) -> Result<()> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).is_some();
-        if !known {
-            return self.peer(peer);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).copied();
+        match known {
+            Some(charged) => self.keys.check_key(&charged).map_err(|until| throttled(&until)),
+            None => self.peer(peer),
         }
-        self.keys.check_key(&hash.to_owned()).map_err(|until| throttled(&until))
     }
 
     /// Charges the budget of a network.
@@ -89,9 +91,9 @@ impl Limit {
         self.peers.check_key(&peer).map_err(|until| throttled(&until))
     }
 
-    /// Remembers that a key is good.
-    pub(crate) fn know(&self, hash: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(hash.to_owned(), ());
+    /// Remembers that a key is good, and whose budget it uses up.
+    pub(crate) fn know(&self, hash: &str, charged: Uuid) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(hash.to_owned(), charged);
     }
 
     /// Forgets budgets that are full again, so that memory stays bounded.
@@ -125,13 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn a_good_key_has_its_own_budget() {
+    fn a_good_key_has_its_own_budget_with_its_sessions() {
         let limit = limit(1);
-        limit.know("good");
+        limit.know("good", Uuid::nil());
+        limit.know("session", Uuid::nil());
         assert!(limit.peer(Peer::default()).is_ok());
         assert!(limit.peer(Peer::default()).is_err());
         assert!(limit.key("good", Peer::default()).is_ok());
         assert!(limit.key("good", Peer::default()).is_err());
+        assert!(limit.key("session", Peer::default()).is_err());
     }
 
     #[test]

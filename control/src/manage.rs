@@ -14,9 +14,11 @@ pub(crate) mod map;
 pub(crate) mod password;
 pub(crate) mod portal;
 pub(crate) mod preview;
+pub(crate) mod session_token;
 pub(crate) mod share;
 pub(crate) mod usage;
 
+use crate::store::api_key::ApiKey;
 use crate::store::{Session, audit, idempotency};
 use serde_json::Value;
 use shared::Result;
@@ -34,9 +36,10 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    /// A holder of an API key.
-    pub(crate) fn key(organization: Organization, key: Uuid) -> Self {
-        Self { organization, name: format!("key:{key}") }
+    /// A holder of an API key, or of a session token.
+    pub(crate) fn key(key: &ApiKey) -> Self {
+        let kind = if key.session.is_some() { "session" } else { "key" };
+        Self { organization: key.organization.clone(), name: format!("{kind}:{}", key.id) }
     }
 
     /// Somebody at the machine itself.

@@ -27,6 +27,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
         (name = "data product links", description = "Links to data products: a dialect of their own, with errors of their own"),
         (name = "data sources", description = "Where queries run"),
         (name = "maps", description = "Items and collections of tiles, and what tiles cost"),
+        (name = "session tokens", description = "Short-lived keys, with some of a key's scopes"),
         (name = "audit", description = "Who changed what"),
         (name = "public", description = "What a link's visitor may call; answered by the edge, without a key"),
         (name = "operation", description = "For whoever runs this"),
@@ -46,10 +47,9 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("pk_...")
-            .description(Some("An API key; `X-Api-Key` takes it as well."));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("pk_...").description(
+            Some("An API key, or a session token (`pss_...`) of one; `X-Api-Key` takes it as well."),
+        );
         components.add_security_scheme("api_key", SecurityScheme::Http(bearer.build()));
         let member = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(
             Some("The access token of `share-auth/verify`: whoever reads the mail of a member has one."),

@@ -2,7 +2,7 @@
 
 use crate::handler::{
     Rejection, audit, bulk, context, dashboard, data_product, data_source, embed, health, internal, limits,
-    map, operation, password, portal, preview, product_share, share,
+    map, operation, password, portal, preview, product_share, session_token, share,
 };
 use crate::observe;
 use crate::openapi::Document;
@@ -72,6 +72,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(product_share::get, product_share::rotate, product_share::revoke))
         .routes(routes!(product_share::set_password, product_share::remove_password))
         .routes(routes!(limits::get, limits::set))
+        .routes(routes!(session_token::create))
+        .routes(routes!(session_token::end))
         .routes(routes!(audit::list))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -1,6 +1,6 @@
 //! Archives of tiles in R2, read by range.
 
-use crate::runtime::{self, Object};
+use crate::bucket::{self, Object};
 use bytes::Bytes;
 use shared::app::archive::{NoBytes, Ranges};
 use shared::app::port::Unreachable;
@@ -31,7 +31,7 @@ impl Ranges for InBucket {
         // A Worker has one thread.
         SendFuture::new(async move {
             let etag = self.etag.as_deref();
-            let read = runtime::read_object(&self.bucket, &self.key, etag, (offset, length), LIMIT_MS).await;
+            let read = bucket::read_object(&self.bucket, &self.key, etag, (offset, length), LIMIT_MS).await;
             match read {
                 Ok(Object::Bytes(bytes)) => Ok(bytes.into()),
                 Ok(Object::Missing) => Err(NoBytes::Changed),

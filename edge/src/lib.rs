@@ -3,6 +3,7 @@
 
 mod accesses;
 mod archive;
+mod bucket;
 mod env;
 mod gate;
 mod host;

@@ -88,7 +88,7 @@ export async function readKv(namespace, key, limit) {
 }
 
 /** A promise's own outcome, or an error after `limit` ms. What is given up is not stopped. */
-function within(limit, promise) {
+export function within(limit, promise) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error("no answer in time")), limit);
@@ -163,53 +163,6 @@ export async function post(url, signature, body, limit) {
   return { status: answer.status, cacheable: answer.headers.get("x-postern-cacheable") === "1", body: bytes };
 }
 
-/** Length and entity tag of an object of a bucket, as one text, or null. */
-export async function statObject(bucket, key) {
-  const object = await bucket.head(key);
-  return object === null ? null : `${object.size} ${object.etag}`;
-}
-
-/** Part of an object as bytes, or null when there is none under this key and tag, or nothing at this place. */
-export function readObject(bucket, key, etag, offset, length, limit) {
-  return within(limit, readRange(bucket, key, etag, offset, length));
-}
-
-async function readRange(bucket, key, etag, offset, length) {
-  const onlyIf = etag === undefined ? undefined : { etagMatches: etag };
-  let object;
-  try {
-    object = await bucket.get(key, { range: { offset, length }, onlyIf });
-  } catch (error) {
-    // 10039: the range lies behind the object's end.
-    if (String(error).includes("10039")) return NOTHING;
-    throw error;
-  }
-  if (object === null || object.body === undefined) return null;
-  return new Uint8Array(await object.arrayBuffer());
-}
-
-/** Uploads in parts: each step of one, by the bucket's name of it. */
-export async function beginUpload(bucket, key) {
-  return (await bucket.createMultipartUpload(key, { httpMetadata: { contentType: "application/vnd.pmtiles" } })).uploadId;
-}
-
-export async function putPart(bucket, key, upload, number, part) {
-  return (await bucket.resumeMultipartUpload(key, upload).uploadPart(number, part.slice())).etag;
-}
-
-export async function endUpload(bucket, key, upload, parts) {
-  const told = JSON.parse(parts).map(({ number, etag }) => ({ partNumber: number, etag }));
-  await bucket.resumeMultipartUpload(key, upload).complete(told);
-}
-
-export async function abortUpload(bucket, key, upload) {
-  await bucket.resumeMultipartUpload(key, upload).abort();
-}
-
-export async function deleteObject(bucket, key) {
-  await bucket.delete(key);
-}
-
 /**
  * A signed call to the control plane whose good answer is a stream, of any length: it is passed on by `passStream`, and never read
  * here. `limit` ends the wait for its beginning alone.
@@ -234,8 +187,8 @@ export async function openStream(url, signature, body, limit) {
 }
 
 /** An answer with a stream as its body. */
-export function passStream(stream, set, lines) {
-  const answer = new Response(stream, { status: 200, headers: set });
+export function passStream(status, stream, set, lines) {
+  const answer = new Response(stream, { status, headers: set });
   for (const [name, value] of pairs(lines)) answer.headers.set(name, value);
   return answer;
 }

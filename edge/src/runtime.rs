@@ -90,32 +90,11 @@ extern "C" {
     ) -> Promise;
     #[wasm_bindgen(js_name = writePoint)]
     fn write_data_point(dataset: &JsValue, figures: &[f64]);
-    #[wasm_bindgen(js_name = statObject)]
-    fn stat_object_js(bucket: &JsValue, key: &str) -> Promise;
-    #[wasm_bindgen(js_name = readObject)]
-    fn read_object_js(
-        bucket: &JsValue,
-        key: &str,
-        etag: Option<&str>,
-        offset: f64,
-        length: u32,
-        limit: u32,
-    ) -> Promise;
-    #[wasm_bindgen(js_name = beginUpload)]
-    fn begin_upload_js(bucket: &JsValue, key: &str) -> Promise;
-    #[wasm_bindgen(js_name = putPart)]
-    fn put_part_js(bucket: &JsValue, key: &str, upload: &str, number: u32, part: &[u8]) -> Promise;
-    #[wasm_bindgen(js_name = endUpload)]
-    fn end_upload_js(bucket: &JsValue, key: &str, upload: &str, parts: &str) -> Promise;
-    #[wasm_bindgen(js_name = abortUpload)]
-    fn abort_upload_js(bucket: &JsValue, key: &str, upload: &str) -> Promise;
-    #[wasm_bindgen(js_name = deleteObject)]
-    fn delete_object_js(bucket: &JsValue, key: &str) -> Promise;
     fn post(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
     #[wasm_bindgen(js_name = openStream)]
     fn open_stream(url: &str, signature: &str, body: &[u8], limit: u32) -> Promise;
     #[wasm_bindgen(js_name = passStream)]
-    fn pass_stream(stream: &JsValue, set: &JsValue, lines: &str) -> JsValue;
+    fn pass_stream(status: u16, stream: &JsValue, set: &JsValue, lines: &str) -> JsValue;
     fn forward(request: &Request, url: &str, own: &str, limit: u32) -> Promise;
 }
 
@@ -201,69 +180,6 @@ pub async fn gate(
     Ok(optional_bytes(&settled(&call_gate(namespace, name, path, body, limit_ms)).await?))
 }
 
-/// What a read of the bucket gives.
-pub enum Object {
-    /// Its bytes; fewer than were asked for at its end.
-    Bytes(Vec<u8>),
-    /// There is none under this key and tag.
-    Missing,
-}
-
-/// Entity tag and length of an object.
-pub async fn stat_object(bucket: &JsValue, key: &str) -> Result<Option<(String, u64)>, JsValue> {
-    let stat = settled(&stat_object_js(bucket, key)).await?;
-    let Some(stat) = stat.as_string() else { return Ok(None) };
-    Ok(stat.split_once(' ').and_then(|(bytes, etag)| Some((etag.to_owned(), bytes.parse().ok()?))))
-}
-
-/// A part of an object, while it has this entity tag. Given up after `limit_ms`.
-pub async fn read_object(
-    bucket: &JsValue,
-    key: &str,
-    etag: Option<&str>,
-    (offset, length): (u64, usize),
-    limit_ms: u32,
-) -> Result<Object, JsValue> {
-    #[expect(clippy::cast_precision_loss, reason = "no object has 2^53 bytes: what is beyond is missing")]
-    let offset = offset as f64;
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    let read = settled(&read_object_js(bucket, key, etag, offset, length, limit_ms)).await?;
-    Ok(optional_bytes(&read).map_or(Object::Missing, Object::Bytes))
-}
-
-/// Begins an upload and gives the bucket's name of it.
-pub async fn begin_upload(bucket: &JsValue, key: &str) -> Result<String, JsValue> {
-    let upload = settled(&begin_upload_js(bucket, key)).await?;
-    upload.as_string().ok_or(upload)
-}
-
-/// Puts a part of an upload and gives its entity tag.
-pub async fn put_part(
-    bucket: &JsValue,
-    key: &str,
-    upload: &str,
-    number: u32,
-    part: &[u8],
-) -> Result<String, JsValue> {
-    let etag = settled(&put_part_js(bucket, key, upload, number, part)).await?;
-    etag.as_string().ok_or(etag)
-}
-
-/// Makes an object of an upload's parts: JSON of [`shared::call::Part`]s.
-pub async fn end_upload(bucket: &JsValue, key: &str, upload: &str, parts: &str) -> Result<(), JsValue> {
-    settled(&end_upload_js(bucket, key, upload, parts)).await.map(drop)
-}
-
-/// Takes an upload back.
-pub async fn abort_upload(bucket: &JsValue, key: &str, upload: &str) -> Result<(), JsValue> {
-    settled(&abort_upload_js(bucket, key, upload)).await.map(drop)
-}
-
-/// Removes an object.
-pub async fn delete_object(bucket: &JsValue, key: &str) -> Result<(), JsValue> {
-    settled(&delete_object_js(bucket, key)).await.map(drop)
-}
-
 /// A signed call to the control plane.
 pub struct ControlCall<'a> {
     /// Given up after this many milliseconds.
@@ -320,7 +236,8 @@ pub async fn pass_on(
     settled(&forward(request, url, &lines(own.iter().copied()), limit_ms)).await
 }
 
-fn optional_bytes(value: &JsValue) -> Option<Vec<u8>> {
+/// Bytes, unless it is null.
+pub fn optional_bytes(value: &JsValue) -> Option<Vec<u8>> {
     (!value.is_null()).then(|| value.unchecked_ref::<Uint8Array>().to_vec())
 }
 
@@ -356,7 +273,7 @@ impl HeaderSet {
     pub fn stream(&self, answer: &Answer, stream: &JsValue) -> JsValue {
         let own = answer.headers.iter().map(|(name, value)| (*name, value.as_ref()));
         let own = lines(std::iter::once(("content-type", answer.content_type)).chain(own));
-        pass_stream(stream, &self.0, &own)
+        pass_stream(answer.status, stream, &self.0, &own)
     }
 }
 
@@ -526,7 +443,7 @@ pub fn in_background(context: &Context, future: impl Future<Output = ()> + 'stat
 }
 
 /// Waits for a promise.
-async fn settled(promise: &JsValue) -> Result<JsValue, JsValue> {
+pub async fn settled(promise: &JsValue) -> Result<JsValue, JsValue> {
     let slot = Waiting::default();
     let id = with_executor(|executor| {
         let id = executor.fresh_id();

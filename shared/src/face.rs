@@ -7,6 +7,7 @@ pub mod dispatch;
 pub mod oembed;
 pub mod operation;
 pub mod page;
+pub mod range;
 pub mod secure_link;
 mod words;
 

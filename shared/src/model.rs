@@ -9,6 +9,7 @@ pub mod context;
 pub mod dashboard;
 pub mod data_product;
 pub mod embed;
+pub mod file_name;
 pub mod filter;
 pub mod gate;
 pub mod grant;

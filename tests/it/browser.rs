@@ -14,7 +14,8 @@ crate::tests![
     the_page_of_an_embed,
     the_wizard_for_embeds,
     the_portal,
-    the_page_of_a_data_product
+    the_page_of_a_data_product,
+    the_page_of_a_map
 ];
 
 fn the_share_page(stack: &Stack) {
@@ -74,6 +75,19 @@ fn the_page_of_a_data_product(stack: &Stack) {
             ("LARGE_ROWS", &rows.to_string()),
             ("DOOMED_TOKEN", &doomed.token),
             ("DOOMED_ID", &doomed.id),
+        ],
+    );
+}
+
+fn the_page_of_a_map(stack: &Stack) {
+    run(
+        stack,
+        "map.test.mjs",
+        &[
+            ("ITEM_ID", stack.described("item_id")),
+            ("ITEM_TOKEN", stack.described("item_token")),
+            ("COLLECTION_TOKEN", stack.described("collection_token")),
+            ("MAP_PASSWORD", stack.described("map_password")),
         ],
     );
 }

@@ -11,6 +11,7 @@
 )]
 
 mod alone;
+mod archive;
 mod browser;
 mod cost;
 mod dead;
@@ -110,7 +111,8 @@ fn wants(arguments: &Arguments, name: &str) -> bool {
 }
 
 fn tests() -> Vec<(String, Test)> {
-    let groups: [(&str, &[(&str, Test)]); 20] = [
+    let groups: [(&str, &[(&str, Test)]); 21] = [
+        ("archive", archive::TESTS),
         ("story", story::TESTS),
         ("execute", execute::TESTS),
         ("dead", dead::TESTS),

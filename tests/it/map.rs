@@ -35,7 +35,7 @@ pub fn archive(vector: bool) -> Vec<u8> {
     let mut writer = PmTilesWriter::new(kind)
         .tile_compression(compression)
         .max_zoom(3)
-        .metadata(&metadata.to_string())
+        .metadata(metadata.to_string())
         .create(&mut file)
         .expect("a writer");
     for z in 0..=3_u8 {

@@ -13,6 +13,7 @@ crate::tests![
     both_paths_of_each_operation_are_one,
     the_shared_path_answers_in_the_right_dialect,
     a_key_is_not_needed_but_must_be_good,
+    a_session_token_is_as_good_as_its_key_until_it_is_ended,
     links_of_others_are_not_there,
     a_collection_lists_its_items_and_has_no_tiles_of_its_own,
     what_is_deleted_opens_nothing,
@@ -195,6 +196,25 @@ fn a_key_is_not_needed_but_must_be_good(stack: &Stack) {
     let header = [("content-type", "application/json"), ("x-api-key", map.tenant.key.as_str())];
     let text = body.to_string();
     map.edge.send("POST", "/v1/op/share.link.validate", &header, Some(text.as_bytes())).expect(200);
+}
+
+fn a_session_token_is_as_good_as_its_key_until_it_is_ended(stack: &Stack) {
+    let map = Map::create(stack);
+    let link = map.link(&json!({}));
+    let exchange = |scopes: &[&str]| {
+        let key = map.edge.with_key(&gpra(stack, &map, &["shares:read", "shares:write"]));
+        let made =
+            key.post("/api/v1/session-tokens", &json!({ "scopes": scopes, "expires_in": 60 })).expect(201);
+        map.edge.with_key(made.json()["token"].as_str().expect("a token"))
+    };
+    let body = json!({ "token": token(&link), "password": PASSWORD });
+    let both = exchange(&["shares:read", "shares:write"]);
+    both.post("/v1/op/share.link.validate", &body).expect(200);
+    both.post("/v1/op/share.link.revoke", &json!({ "link_id": link["id"] })).expect(200);
+    problem(&exchange(&["shares:write"]).post("/v1/op/share.link.validate", &body), 403);
+    problem(&exchange(&["shares:read"]).post("/v1/op/share.link.create", &json!({})), 403);
+    both.delete("/api/v1/session-tokens/current").expect(204);
+    problem(&both.post("/v1/op/share.link.create", &json!({})), 401);
 }
 
 fn links_of_others_are_not_there(stack: &Stack) {

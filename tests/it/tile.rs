@@ -2,7 +2,8 @@
 
 use crate::map::{Map, PASSWORD, at, gunzip, invalid, named, problem};
 use serde_json::{Value, json};
-use tests::{Reply, Stack, stack::eventually};
+use std::time::Duration;
+use tests::{Reply, Stack, stack::within};
 
 crate::tests![
     tiles_are_served_as_they_are_stored,
@@ -181,8 +182,7 @@ fn tiles_are_metered_and_limited(stack: &Stack) {
     let more = get(&map, &at(&other, 1, 0, 0), &[]).expect(200).body.len();
     let expected = json!({ "tiles": 5, "cache_hits": 2, "bytes": sent + more });
     // Gates report every 10 s.
-    std::thread::sleep(std::time::Duration::from_secs(10));
-    let day = eventually("usage", || {
+    let day = within(Duration::from_secs(40), "usage", || {
         let usage = map.tenant.admin.get("/api/v1/usage").expect(200).json();
         (usage["days"][0]["tiles"] == 5).then(|| usage["days"][0].clone())
     });

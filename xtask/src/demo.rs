@@ -1,14 +1,18 @@
-//! Demo data: an organization, a data source of real rows, a dashboard over it, a data product of other real rows, and a share
-//! of each.
+//! Demo data: an organization, a data source of real rows, a dashboard over it, a data product of other real rows, maps of real
+//! geography, and a share of each.
 //!
 //! Everything goes the way that an administrator's program takes: the command line for the first key,
 //! then the API.
+
+pub(crate) mod atlas;
+pub(crate) mod map;
 
 use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use self::{atlas::Atlas, map::Maps};
 use crate::{http, process, setup::NpmPackages};
 
 /// The dashboard's definition, without the id of its data source.
@@ -29,6 +33,7 @@ pub(crate) struct Demo {
     pub(crate) share_context_id: String,
     /// Who may sign in at the portal.
     pub(crate) member: String,
+    pub(crate) maps: Maps,
 }
 
 impl Demo {
@@ -45,6 +50,7 @@ impl Demo {
             data_product_token: text("data_product_token")?,
             share_context_id: text("share_context_id")?,
             member: text("member")?,
+            maps: Maps::from_json(description)?,
         })
     }
 
@@ -58,6 +64,16 @@ impl Demo {
         format!("{edge_url}/share/{}", self.share_token)
     }
 
+    /// The link to the map, at the edge's present address.
+    pub(crate) fn item_url(&self, edge_url: &str) -> String {
+        format!("{edge_url}/share/{}", self.maps.item_token)
+    }
+
+    /// The link to all maps, at the edge's present address.
+    pub(crate) fn collection_url(&self, edge_url: &str) -> String {
+        format!("{edge_url}/share/{}", self.maps.collection_token)
+    }
+
     /// The link to the data product, at the edge's present address.
     pub(crate) fn product_url(&self, edge_url: &str) -> String {
         format!("{edge_url}/share/{}", self.data_product_token)
@@ -65,7 +81,12 @@ impl Demo {
 }
 
 /// Seeds an empty installation. `postern` gives the command line's program with its environment.
-pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<Command>) -> Result<Demo> {
+pub(crate) fn seed(
+    control_url: &str,
+    data: &Path,
+    atlas: &Atlas,
+    postern: impl Fn() -> Result<Command>,
+) -> Result<Demo> {
     process::progress("Seeding demo data");
     write_data(&data.join(DATA_FILE))?;
     let key = create_key(postern()?)?;
@@ -83,6 +104,7 @@ pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<
     let share = json!({ "name": "Public link", "share_type": "link" });
     let share = post(&format!("/dashboards/{dashboard_id}/shares"), &share)?;
     let (data_product_id, data_product_token) = seed_product(control_url, &api_key)?;
+    let maps = map::seed(control_url, &api_key, atlas)?;
     let context = json!({ "name": "Harbour pilots", "description": "Whoever has to know the weather" });
     let context = post("/share-contexts", &context)?;
     let share_context_id = text(&context, "/id")?;
@@ -100,6 +122,7 @@ pub(crate) fn seed(control_url: &str, data: &Path, postern: impl Fn() -> Result<
         dashboard_id,
         data_product_id,
         data_product_token,
+        maps,
     })
 }
 

@@ -15,9 +15,14 @@ use clap::Args;
 
 use self::state::State;
 use crate::{
-    demo::{self, Demo},
+    demo::{
+        self, Demo,
+        atlas::{self, Atlas},
+        map,
+    },
     edge, http,
     process::{self, Service},
+    repository,
     setup::{self, NpmPackages},
 };
 
@@ -62,9 +67,11 @@ pub(crate) fn command(options: &Options) -> Result<()> {
 
     let tools = setup::edge_tools()?;
     let wrangler = tools.npm.node.command(&NpmPackages::wrangler_script())?;
+    let draw = tools.npm.node.command(&repository::root().join(atlas::SCRIPT))?;
     edge::build(|| Ok(tools))?;
     build_control()?;
-    let result = serve(options, &state, wrangler);
+    let atlas = Atlas::prepare(draw)?;
+    let result = serve(options, &state, &atlas, wrangler);
     if process::interrupted() {
         process::progress("Stopped");
         return Ok(());
@@ -86,7 +93,7 @@ pub(crate) fn control_program() -> Result<PathBuf> {
 }
 
 /// Runs until a service fails or the user interrupts. Services stop when they go out of scope.
-fn serve(options: &Options, state: &State, wrangler: Command) -> Result<()> {
+fn serve(options: &Options, state: &State, atlas: &Atlas, wrangler: Command) -> Result<()> {
     process::progress("Starting the control plane");
     let mut mails = mail::Mails::new(state.mail())?;
     process::run_quietly(control(options, state)?.arg("migrate"))?;
@@ -103,7 +110,7 @@ fn serve(options: &Options, state: &State, wrangler: Command) -> Result<()> {
 
     let demo = match state.demo()? {
         Some(demo) => demo,
-        None => demo::seed(&options.control_url(), &state.data(), || control(options, state))?,
+        None => demo::seed(&options.control_url(), &state.data(), atlas, || control(options, state))?,
     };
     let services = state::Services {
         control_url: options.control_url(),
@@ -180,6 +187,9 @@ fn print_urls(services: &state::Services, demo: &Demo, state: &State) {
     println!();
     println!("  Share link      {}", demo.share_url(&services.edge_url));
     println!("  Data product    {}", demo.product_url(&services.edge_url));
+    println!("  Map             {}", demo.item_url(&services.edge_url));
+    println!("  All maps        {}", demo.collection_url(&services.edge_url));
+    println!("                  their password is {:?}", map::PASSWORD);
     println!("  Portal          {}", demo.portal_url(&services.edge_url));
     println!("                  sign in as {}: its code is shown here", demo.member);
     println!("  Control plane   {}", services.control_url);

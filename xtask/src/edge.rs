@@ -3,8 +3,6 @@
 //! `index.js` and its wasm come from worker-build, `public/` (what the assets binding serves) from
 //! esbuild. worker-build replaces only what it writes itself, so the two live side by side.
 
-mod stamp;
-
 use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
@@ -14,7 +12,23 @@ use crate::{
     repository::{remove_folder, root},
     secrets,
     setup::{self, EdgeTools, NpmPackages, WasmToolchain},
+    stamp,
 };
+
+/// Files and folders that the build reads. The build itself and its tools' versions are code of xtask.
+const INPUTS: [&str; 11] = [
+    ".cargo",
+    "Cargo.lock",
+    "Cargo.toml",
+    "edge/Cargo.toml",
+    "edge/src",
+    "edge/web",
+    "package-lock.json",
+    "shared",
+    "xtask/src/edge.rs",
+    "xtask/src/setup",
+    "xtask/src/setup.rs",
+];
 
 /// `cargo xtask edge`
 pub(crate) fn command() -> Result<()> {
@@ -32,7 +46,7 @@ pub(crate) fn command() -> Result<()> {
 pub(crate) fn build(tools: impl FnOnce() -> Result<EdgeTools>) -> Result<()> {
     let _lock = lock::wait(&output().join(".lock"), "another build of the edge")?;
     let stamp_path = output().join(".stamp");
-    let stamp = stamp::of_inputs()?;
+    let stamp = stamp::of(&INPUTS)?;
     if fs::read_to_string(&stamp_path).is_ok_and(|built| built == stamp) {
         return Ok(());
     }

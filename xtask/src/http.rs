@@ -4,6 +4,7 @@ use std::{fs::File, net::TcpListener, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use ureq::typestate::WithBody;
 
 /// Everything asked here is local and small; a service that takes longer is broken.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -46,17 +47,35 @@ pub(crate) fn post(url: &str, key: &str, body: &Value) -> Result<Value> {
 /// # Errors
 /// As [`post`].
 pub(crate) fn put_file(url: &str, key: &str, content_type: &str, file: &Path) -> Result<()> {
-    let file = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut response = agent()
-        .put(url)
+    send_file(agent().put(url), key, content_type, file).map(drop)
+}
+
+/// Posts a file with an API key.
+///
+/// # Errors
+/// As [`post`].
+pub(crate) fn post_file(url: &str, key: &str, content_type: &str, file: &Path) -> Result<Value> {
+    let text = send_file(agent().post(url), key, content_type, file)?;
+    serde_json::from_str(&text).with_context(|| format!("POST {url} was answered no JSON: {text}"))
+}
+
+fn send_file(
+    request: ureq::RequestBuilder<WithBody>,
+    key: &str,
+    content_type: &str,
+    file: &Path,
+) -> Result<String> {
+    let content = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut response = request
         .header("Authorization", format!("Bearer {key}"))
         .header("Content-Type", content_type)
-        .send(file)
-        .with_context(|| format!("cannot reach {url}"))?;
+        .send(content)
+        .with_context(|| format!("cannot send {}", file.display()))?;
+    let text = response.body_mut().read_to_string()?;
     if !response.status().is_success() {
-        bail!("PUT {url} was answered {}: {}", response.status(), response.body_mut().read_to_string()?);
+        bail!("{} was answered {}: {text}", file.display(), response.status());
     }
-    Ok(())
+    Ok(text)
 }
 
 /// A port that nobody listens on at the moment.

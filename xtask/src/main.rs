@@ -18,6 +18,7 @@ mod repository;
 mod secrets;
 mod setup;
 mod soak;
+mod stamp;
 mod test;
 
 use std::process::ExitCode;

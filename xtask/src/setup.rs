@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 pub(crate) use self::{
     apt::{install as install_debian_packages, is_root},
     chromium::chromium,
+    install::in_cache,
     node::Node,
     npm::NpmPackages,
     python::python,

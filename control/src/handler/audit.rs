@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub(crate) struct AuditOut {
     /// Its id.
     id: Uuid,
-    /// `key:<id of an API key>`, `cli`, or `edge` for what a gate reported.
+    /// `key:<id of an API key>`, `session:<id of a session token>`, `cli`, or `edge` for what a gate reported.
     actor: String,
     /// Such as `share.rotate`.
     #[schema(example = "share.rotate")]

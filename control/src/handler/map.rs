@@ -165,7 +165,7 @@ pub(crate) async fn upload(
     Ok(Reply(Answer::json(201, &ArchiveOut::new(&key, &archive))))
 }
 
-/// What the tiles of the organization's links cost, by UTC day.
+/// What the tiles of the organization's links cost, by UTC day, and which links have given their tiles of today.
 #[utoipa::path(get, path = "/api/v1/usage", tag = "maps", operation_id = "getUsage",
     responses((status = 200, body = UsageOut), Failure), security(("api_key" = ["shares:read"])))]
 pub(crate) async fn usage(

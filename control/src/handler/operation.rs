@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use shared::face::dispatch::{Dialect, dialect};
-use shared::face::operation::{parse, parse_revoke};
+use shared::face::operation::{link::parse_revoke, parse};
 use shared::face::secure_link::{Refusal, refuse};
 use shared::face::{Answer, MAX_BODY_BYTES};
 use shared::model::api_key::Prefix;

@@ -116,6 +116,7 @@ async fn insert(
         created_at: now,
         last_used_at: None,
         revoked_at: None,
+        session: None,
     };
     store::api_key::insert(session, &key, &auth::hash(&secret)).await?;
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();

@@ -6,7 +6,7 @@ use crate::service::Service;
 use crate::store::share::Stored;
 use crate::store::{self, Session, outbox};
 use serde_json::{Map, Value, json};
-use shared::face::operation::{LinkOut, NewLink, RevokedOut, link_id};
+use shared::face::operation::link::{LinkOut, NewLink, RevokedOut, link_id};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
 use shared::model::share::{MAX_NAME_CHARS, Share, ShareType, State, Target, TargetKind};

@@ -6,13 +6,17 @@ use crate::store::map::{Project, Stored};
 use crate::store::{self, Listed, Page, Session, outbox};
 use serde_json::json;
 use shared::face::dashboard::manage::{CollectionIn, ItemIn, ProjectIn, UsageDayOut, UsageOut};
+use shared::face::operation::link::link_id;
 use shared::model::item::{Collection, Item, MAX_ITEMS, Profile};
+use shared::model::meter;
 use shared::model::share::check_name;
 use shared::{Error, Result};
 use uuid::Uuid;
 
 /// Days that `GET /api/v1/usage` tells of.
 const USAGE_DAYS: i64 = 31;
+/// Links that it names as spent, at most.
+const MAX_SPENT: i64 = 1_000;
 
 /// Makes a project.
 pub(crate) async fn create_project(
@@ -219,9 +223,15 @@ pub(crate) async fn delete_item(service: &Service, actor: &Actor, id: Uuid) -> R
     Ok(Done { body: (), pending, replayed: false })
 }
 
-/// What the organization's tiles cost.
+/// What the organization's tiles cost, and which links have no more of them today.
 pub(crate) async fn usage(service: &Service, actor: &Actor) -> Result<UsageOut> {
     let mut session = service.store.read().await?;
-    let days = store::map::tiles_by_day(&mut session, actor.organization.id, USAGE_DAYS).await?;
-    Ok(UsageOut { days: days.into_iter().map(|(day, meter)| UsageDayOut::new(day, meter)).collect() })
+    let organization = actor.organization.id;
+    let days = store::map::tiles_by_day(&mut session, organization, USAGE_DAYS).await?;
+    let today = meter::day(service.clock.now());
+    let spent = store::map::spent_on(&mut session, organization, today, MAX_SPENT).await?;
+    Ok(UsageOut {
+        days: days.into_iter().map(|(day, meter)| UsageDayOut::new(day, meter)).collect(),
+        spent: spent.into_iter().map(link_id).collect(),
+    })
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub(crate) struct Entry {
     /// Its id.
     pub(crate) id: Uuid,
-    /// `key:<id>`, `cli` or `edge`.
+    /// `key:<id>`, `session:<id>`, `cli` or `edge`.
     pub(crate) actor: String,
     /// Such as `share.rotate`.
     pub(crate) action: String,

@@ -3,7 +3,7 @@
 use super::{Listed, Page, Session, document, execute, fault, id, query, signed, to_text, unsigned};
 use serde::de::DeserializeOwned;
 use shared::model::item::{Collection, Item};
-use shared::model::meter::{Days, Meter};
+use shared::model::meter::{DEFAULT_BUDGET, Days, Meter, TilesByDay};
 use shared::time::Millis;
 use shared::{Error, Result};
 use uuid::Uuid;
@@ -248,6 +248,32 @@ pub(crate) async fn merge_tiles(session: &mut Session, key: &str, counted: &Days
         execute!(&mut *session, SQL, key, &counted.epoch, day.day, tiles, hits, bytes).map_err(fault)?;
     }
     Ok(())
+}
+
+/// Tiles of a token from a day on, whatever its gates called their counts.
+pub(crate) async fn tiles_of_token(session: &mut Session, key: &str, first: i64) -> Result<TilesByDay> {
+    const SQL: &str = "SELECT day, CAST(SUM(tiles) AS BIGINT) FROM tile_usage
+        WHERE record_key = $1 AND day >= $2 GROUP BY day";
+    let rows = query!(session, fetch_all, (i64, i64), SQL, key, first).map_err(fault)?;
+    Ok(rows.into_iter().map(|(day, tiles)| (day, unsigned(tiles))).collect())
+}
+
+/// An organization's shares that have given their tiles of a day, oldest first.
+pub(crate) async fn spent_on(
+    session: &mut Session,
+    organization: Uuid,
+    day: i64,
+    limit: i64,
+) -> Result<Vec<Uuid>> {
+    const SQL: &str = "SELECT s.id
+        FROM tile_usage u JOIN share_token t ON t.record_key = u.record_key JOIN share s ON s.id = t.share_id
+        WHERE u.organization_id = $1 AND u.day = $2
+        GROUP BY s.id, s.tile_budget HAVING SUM(u.tiles) >= COALESCE(s.tile_budget, $3)
+        ORDER BY s.id LIMIT $4";
+    let organization = organization.to_string();
+    let rows = query!(session, fetch_all, (String,), SQL, organization, day, signed(DEFAULT_BUDGET), limit)
+        .map_err(fault)?;
+    rows.iter().map(|(share,)| id(share)).collect()
 }
 
 /// What an organization's tiles cost, by day, newest first.

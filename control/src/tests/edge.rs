@@ -1,5 +1,5 @@
-//! A stand-in for the Worker: takes signed pushes, keeps the newest revision of each record, and fails on
-//! request.
+//! A stand-in for the Worker: takes signed pushes, keeps the newest revision of each record, knows what lies in a bucket, and
+//! fails on request.
 
 use crate::clock::Clock;
 use axum::Router;
@@ -11,7 +11,7 @@ use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use shared::call::{SIGNATURE_HEADER, verify};
+use shared::call::{ARCHIVES_PATH, ArchiveCall, Probed, SIGNATURE_HEADER, verify};
 use shared::model::key::Key;
 use shared::replica::{Outcome, PUSH_PATH, Push, Pushed, Receipt, Record};
 use shared::time::Millis;
@@ -54,6 +54,8 @@ struct Shared {
     /// Every change that was taken, in order.
     log: Mutex<Vec<(String, u64)>>,
     records: watch::Sender<HashMap<String, Record>>,
+    /// What lies in the bucket.
+    archives: Mutex<HashMap<String, Probed>>,
 }
 
 impl Edge {
@@ -67,16 +69,25 @@ impl Edge {
             delay: Mutex::default(),
             log: Mutex::default(),
             records: watch::channel(HashMap::new()).0,
+            archives: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route(PUSH_PATH, post(take)).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .route(PUSH_PATH, post(take))
+            .route(&probe_path(), post(probe))
+            .with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum_serve(listener, router).await });
         Self { url, shared }
     }
 
     pub(super) fn set(&self, mood: Mood) {
         *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    /// Lays something into its bucket.
+    pub(super) fn store(&self, key: &str, archive: Probed) {
+        self.shared.archives.lock().unwrap().insert(key.to_owned(), archive);
     }
 
     pub(super) fn drain(&self, millis: u64) {
@@ -142,6 +153,23 @@ impl Shared {
 async fn axum_serve(listener: TcpListener, router: Router) {
     let (_stop, stopped) = watch::channel(false);
     crate::server::serve(listener, router, 100, stopped).await;
+}
+
+fn probe_path() -> String {
+    format!("{ARCHIVES_PATH}/probe")
+}
+
+async fn probe(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let signature = headers.get(SIGNATURE_HEADER).map(|value| value.to_str().unwrap()).unwrap_or_default();
+    if !verify([&edge.key], signature, ("POST", &probe_path(), &body), edge.now()) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if *edge.mood.lock().unwrap() == Mood::Fails {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let call: ArchiveCall = serde_json::from_slice(&body).unwrap();
+    let found = edge.archives.lock().unwrap().get(&call.key).cloned();
+    axum::Json(found.unwrap_or(Probed::Missing)).into_response()
 }
 
 async fn take(State(edge): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {

@@ -1,5 +1,7 @@
 //! Data products: the dialect of seed 000 to the letter, files good and hostile, pages and downloads.
 
+mod postgres;
+
 use super::world::{Answered, World};
 use axum::body::to_bytes;
 use futures_util::StreamExt;

@@ -8,12 +8,13 @@ use shared::model::key::KeyRing;
 use shared::model::token::locate;
 use std::time::Duration;
 
-fn key(share: &Value) -> String {
+/// The record key of what has a token.
+pub(super) fn key(share: &Value) -> String {
     let ring = KeyRing::parse(ROOT, None).unwrap();
     locate(&ring, share["token"].as_str().unwrap()).unwrap().as_str().to_owned()
 }
 
-fn usage(accesses: u64, opens: u64, last: Option<i64>, locked: Option<i64>, resets: u64) -> Value {
+pub(super) fn usage(accesses: u64, opens: u64, last: Option<i64>, locked: Option<i64>, resets: u64) -> Value {
     json!({
         "accesses": accesses, "opens": opens, "last_opened_at": last, "locked_until": locked,
         "resets": resets,

@@ -3,7 +3,7 @@
 
 use super::Visit;
 use super::internal::{check, send};
-use crate::runtime;
+use crate::{bucket, runtime};
 use serde::de::DeserializeOwned;
 use shared::app::archive::Archive;
 use shared::call::{ArchiveCall, PART_BYTES, Part, Probed, UploadBegun, UploadEnd};
@@ -34,7 +34,7 @@ async fn perform(visit: &Visit, verb: &[String]) -> Result<Answer> {
         }
         ["begin"] => {
             let ArchiveCall { key } = json(visit, MAX_BODY_BYTES).await?;
-            let upload = runtime::begin_upload(&edge.tiles, &key).await.map_err(failed)?;
+            let upload = bucket::begin_upload(&edge.tiles, &key).await.map_err(failed)?;
             Answer::json(200, &UploadBegun { upload })
         }
         ["part", number, upload, key] => {
@@ -42,22 +42,22 @@ async fn perform(visit: &Visit, verb: &[String]) -> Result<Answer> {
             let [upload, key] = [upload, key].map(|hex| text(hex));
             let (upload, key) = (upload?, key?);
             let part = body(visit, PART_BYTES).await?;
-            let etag = runtime::put_part(&edge.tiles, &key, &upload, number, &part).await.map_err(failed)?;
+            let etag = bucket::put_part(&edge.tiles, &key, &upload, number, &part).await.map_err(failed)?;
             Answer::json(200, &Part { number, etag })
         }
         ["end"] => {
             let UploadEnd { key, upload, parts } = json(visit, MAX_PARTS_BYTES).await?;
             let parts = serde_json::to_string(&parts).map_err(|error| Error::Internal(error.to_string()))?;
-            runtime::end_upload(&edge.tiles, &key, &upload, &parts).await.map_err(failed)?;
+            bucket::end_upload(&edge.tiles, &key, &upload, &parts).await.map_err(failed)?;
             let probed = probe(visit, &key).await?;
             if !matches!(probed, Probed::Good(_)) {
-                runtime::delete_object(&edge.tiles, &key).await.map_err(failed)?;
+                bucket::delete_object(&edge.tiles, &key).await.map_err(failed)?;
             }
             Answer::json(200, &probed)
         }
         ["abort"] => {
             let UploadEnd { key, upload, .. } = json(visit, MAX_BODY_BYTES).await?;
-            runtime::abort_upload(&edge.tiles, &key, &upload).await.map_err(failed)?;
+            bucket::abort_upload(&edge.tiles, &key, &upload).await.map_err(failed)?;
             Answer::json(200, &true)
         }
         _ => return Err(Error::NotFound("path")),
@@ -68,7 +68,7 @@ async fn perform(visit: &Visit, verb: &[String]) -> Result<Answer> {
 /// What lies under a key, looked into within limits.
 async fn probe(visit: &Visit, key: &str) -> Result<Probed> {
     let edge = &visit.port.edge;
-    let stat = runtime::stat_object(&edge.tiles, key)
+    let stat = bucket::stat_object(&edge.tiles, key)
         .await
         .map_err(|error| Error::Unavailable(format!("bucket: {error:?}")))?;
     let Some((etag, bytes)) = stat else { return Ok(Probed::Missing) };

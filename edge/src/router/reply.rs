@@ -18,7 +18,10 @@ const COMMON: [(&str, &str); 5] = [
 /// Public reads carry no credential, so any site may make them.
 const API: [(&str, &str); 4] = [
     ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "x-request-id, server-timing, retry-after, content-disposition"),
+    (
+        "access-control-expose-headers",
+        "x-request-id, server-timing, retry-after, content-disposition, content-range, etag",
+    ),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "cross-origin"),
 ];
@@ -127,7 +130,7 @@ impl Reply {
             Answer { status: 204, content_type: shared::face::JSON, headers: Vec::new(), body: Vec::new() };
         let answer = answer
             .with("access-control-allow-methods", methods)
-            .with("access-control-allow-headers", "content-type, authorization")
+            .with("access-control-allow-headers", "content-type, authorization, range")
             .with("access-control-max-age", "86400");
         Self { answer, kind: Kind::Api }
     }

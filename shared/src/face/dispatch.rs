@@ -21,7 +21,7 @@ const OPERATION: [&str; 3] = ["target_type", "target_id", "permission"];
 const SECURE_LINK: &str = "links";
 
 /// Judges a body by the names of its fields alone; one that has none of them belongs to the dialect that the caller's key is
-/// of.
+/// of. A session token is of the operation dialect, the only one that speaks of them (seed 002), whatever key it is of.
 pub fn dialect(body: &Map<String, Value>, key: Prefix) -> Dialect {
     let operation = OPERATION.iter().any(|name| body.contains_key(*name));
     match (operation, body.contains_key(SECURE_LINK)) {
@@ -29,7 +29,7 @@ pub fn dialect(body: &Map<String, Value>, key: Prefix) -> Dialect {
         (true, false) => Dialect::Operation,
         (false, true) => Dialect::SecureLink,
         (false, false) => match key {
-            Prefix::Operation => Dialect::Operation,
+            Prefix::Operation | Prefix::Session => Dialect::Operation,
             Prefix::Postern => Dialect::SecureLink,
         },
     }
@@ -85,6 +85,7 @@ mod tests {
     #[test]
     fn an_empty_body_is_the_keys_dialects() {
         assert_eq!(dialect(&Map::new(), Prefix::Operation), Dialect::Operation);
+        assert_eq!(dialect(&Map::new(), Prefix::Session), Dialect::Operation);
         assert_eq!(dialect(&Map::new(), Prefix::Postern), Dialect::SecureLink);
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
@@ -56,6 +57,9 @@ impl Meter {
     }
 }
 
+/// Tiles by day.
+pub type TilesByDay = BTreeMap<i64, u64>;
+
 /// A count of one UTC day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
@@ -106,6 +110,23 @@ pub const fn day(now: Millis) -> i64 {
     now.0.div_euclid(DAY)
 }
 
+/// A UTC day as `2026-01-31`.
+pub fn date(day: i64) -> String {
+    let begin = Millis(day.saturating_mul(DAY)).to_rfc3339();
+    begin.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// Days on which a link's tiles have reached its budget since `before`, with those tiles. Figures only grow, so that a day is
+/// among them once at most, whatever is reported again.
+pub fn newly_spent(before: &TilesByDay, after: &TilesByDay, budget: u64) -> TilesByDay {
+    let was_spent = |day: &i64| before.get(day).is_some_and(|tiles| *tiles >= budget);
+    after
+        .iter()
+        .filter(|(day, tiles)| **tiles >= budget && !was_spent(day))
+        .map(|(day, tiles)| (*day, *tiles))
+        .collect()
+}
+
 /// How long until the next UTC day begins.
 pub fn until_tomorrow(now: Millis) -> Duration {
     Millis((day(now) + 1) * DAY).since(now)
@@ -136,6 +157,23 @@ mod tests {
     fn a_day_ends_at_midnight() {
         assert_eq!(until_tomorrow(Millis(0)), Duration::from_hours(24));
         assert_eq!(until_tomorrow(Millis(DAY - 1)), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!((date(0).as_str(), date(20_454).as_str()), ("1970-01-01", "2026-01-01"));
+    }
+
+    #[test]
+    fn a_budget_is_spent_once_a_day() {
+        let spent = |before: &[(i64, u64)], after: &[(i64, u64)]| {
+            let tiles = |days: &[(i64, u64)]| days.iter().copied().collect();
+            newly_spent(&tiles(before), &tiles(after), 10).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(spent(&[], &[(1, 9)]), []);
+        assert_eq!(spent(&[(1, 9)], &[(1, 10)]), [(1, 10)]);
+        assert_eq!(spent(&[(1, 10)], &[(1, 12)]), []);
+        assert_eq!(spent(&[(1, 10)], &[(1, 12), (2, 30), (3, 1)]), [(2, 30)]);
     }
 
     proptest! {

@@ -1,9 +1,9 @@
 //! Tickets: short signed passes that stand in the paths of tiles, in the place of a token and a password. API.md 2.f.
 //!
 //! A ticket names the token's record, never the token, and is bound to its generation, the password's version and one profile of
-//! one item: a rotation, a new password or another profile is no use to it. There are two kinds: one for tiles, that lives a
-//! quarter of an hour, and one that renews those for a day, which only a cookie of the page ever holds, so that a map that was
-//! left open goes on when its tab wakes. Neither opens anything by itself: the record decides, as with a grant.
+//! one item: a rotation, a new password or another profile is no use to it. There are three kinds: for tiles and for an archive as
+//! a whole, which live a quarter of an hour, and one that renews those for a day, which only a cookie of the page ever holds, so
+//! that a map that was left open goes on when its tab wakes. None opens anything by itself: the record decides, as with a grant.
 
 use super::grant::Grant;
 use super::item::MAX_PROFILE_NAME;
@@ -15,7 +15,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long tiles can be had by one ticket.
+/// How long tiles, or an archive, can be had by one ticket.
 pub const LIFE: Duration = Duration::from_mins(15);
 /// For how long after the password was given tickets are renewed.
 pub const RENEWAL_LIFE: Duration = Duration::from_hours(24);
@@ -27,6 +27,8 @@ pub enum Kind {
     Tiles,
     /// New tickets.
     Renewal,
+    /// The archive that the tiles are of.
+    Archive,
 }
 
 impl Kind {
@@ -34,12 +36,13 @@ impl Kind {
         match self {
             Self::Tiles => 1,
             Self::Renewal => 2,
+            Self::Archive => 3,
         }
     }
 
     const fn life(self) -> Duration {
         match self {
-            Self::Tiles => LIFE,
+            Self::Tiles | Self::Archive => LIFE,
             Self::Renewal => RENEWAL_LIFE,
         }
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::{
-    demo::Demo,
+    demo::{Demo, map},
     lock,
     repository::{remove_folder, root},
     secrets,
@@ -141,6 +141,13 @@ impl State {
             "data_product_id": demo.data_product_id,
             "data_product_token": demo.data_product_token,
             "data_product_url": demo.product_url(&services.edge_url),
+            "item_id": demo.maps.item_id,
+            "item_token": demo.maps.item_token,
+            "item_url": demo.item_url(&services.edge_url),
+            "collection_id": demo.maps.collection_id,
+            "collection_token": demo.maps.collection_token,
+            "collection_url": demo.collection_url(&services.edge_url),
+            "map_password": map::PASSWORD,
             "share_context_id": demo.share_context_id,
             "member": demo.member,
             "portal_url": demo.portal_url(&services.edge_url),

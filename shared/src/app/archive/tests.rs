@@ -138,7 +138,7 @@ fn an_altered_archive_never_panics() {
 
 #[test]
 fn what_is_no_archive_is_refused() {
-    for bytes in [&b""[..], b"PMTiles", b"PM\x02\x00", b"{}", &[0; 20_000], b"\x1f\x8b\x08\x00"] {
+    for bytes in [&b""[..], b"PMTiles", b"PM\x02\x00", b"{}", &vec![0; 20_000], b"\x1f\x8b\x08\x00"] {
         assert!(matches!(outcome(bytes.to_vec()), Err(Error::Archive(_))));
     }
 }

@@ -27,6 +27,7 @@ mod embed;
 mod filter;
 mod map;
 mod preview;
+mod session_token;
 
 pub use bulk::{BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES};
 pub use context::{
@@ -44,6 +45,7 @@ pub use map::{
     UsageDayOut, UsageOut,
 };
 pub use preview::{PreviewIn, PreviewOut, PreviewWidget, Unnarrowed};
+pub use session_token::{SessionTokenIn, SessionTokenOut};
 
 /// Reads a JSON body of one of the types here, of at most [`MAX_BODY_BYTES`]; see [`parse_within`].
 ///

@@ -73,7 +73,7 @@ fn entry(flaw: &Flaw) -> Value {
         Err(_) => json!(part.replace("~1", "/").replace("~0", "~")),
     });
     let place: Vec<Value> = std::iter::once(json!("body")).chain(parts).collect();
-    let kind = if flaw.message == super::MISSING { "missing" } else { "value_error" };
+    let kind = if flaw.message == super::fields::MISSING { "missing" } else { "value_error" };
     json!({ "loc": place, "msg": flaw.message, "type": kind })
 }
 
@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_422_names_each_place() {
-        let flaws = vec![Flaw::new("/token", super::super::MISSING), Flaw::new("/a~1b/3", "is wrong")];
+        let flaws =
+            vec![Flaw::new("/token", super::super::fields::MISSING), Flaw::new("/a~1b/3", "is wrong")];
         let body: Value = serde_json::from_slice(&render(&Error::Invalid(flaws)).body).unwrap();
         assert_eq!(
             body,

@@ -2,6 +2,7 @@
 
 use super::cursor::{self, Position};
 use super::{Column, View};
+use crate::model::file_name;
 use crate::model::key::KeyRing;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -221,22 +222,9 @@ impl Format {
         }
     }
 
-    /// Name of the file that a browser saves: letters, digits and dashes of the product's name alone, so that no system, shell
-    /// or header reads anything else in it.
+    /// Name of the file that a browser saves.
     pub fn file_name(self, product: &str) -> String {
-        let mut name = String::new();
-        for letter in product.chars().flat_map(char::to_lowercase) {
-            if letter.is_ascii_alphanumeric() {
-                name.push(letter);
-            } else if !name.is_empty() && !name.ends_with('-') {
-                name.push('-');
-            }
-            if name.len() == 64 {
-                break;
-            }
-        }
-        let name = name.trim_end_matches('-');
-        format!("{}.{}", if name.is_empty() { "data" } else { name }, self.name())
+        file_name::harmless(product, self.name())
     }
 }
 
@@ -348,19 +336,5 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn file_names_are_harmless() {
-        for (name, file) in [
-            ("Daily weather, Seattle & New York", "daily-weather-seattle-new-york.csv"),
-            ("../../etc/passwd", "etc-passwd.csv"),
-            ("\"; filename=evil.exe\r\nX: y", "filename-evil-exe-x-y.csv"),
-            ("天気", "data.csv"),
-            ("CON.", "con.csv"),
-        ] {
-            assert_eq!(Format::Csv.file_name(name), file);
-        }
-        assert_eq!(Format::Jsonl.file_name(&"x".repeat(200)).len(), 64 + ".jsonl".len());
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Flaw;
 use crate::model::item::{
     ArchiveView, Collection, Item, MAX_PROFILES, Profile, check_key, check_profile_name,
 };
-use crate::model::meter::Meter;
+use crate::model::meter::{Meter, date};
 use crate::model::share::check_name;
 use crate::model::tile::Format;
 use crate::time::Millis;
@@ -242,13 +242,7 @@ pub struct UsageDayOut {
 impl UsageDayOut {
     /// Renders a day, counted from 1970.
     pub fn new(day: i64, meter: Meter) -> Self {
-        let begin = Millis(day.saturating_mul(86_400_000)).to_rfc3339();
-        Self {
-            day: begin.split('T').next().unwrap_or_default().to_owned(),
-            tiles: meter.tiles,
-            cache_hits: meter.hits,
-            bytes: meter.bytes,
-        }
+        Self { day: date(day), tiles: meter.tiles, cache_hits: meter.hits, bytes: meter.bytes }
     }
 }
 
@@ -258,6 +252,8 @@ impl UsageDayOut {
 pub struct UsageOut {
     /// The last 31 days on which tiles were answered, newest first. Gates report every 10 s while tiles are asked for.
     pub days: Vec<UsageDayOut>,
+    /// Links that have given as many tiles today as their budget, at most 1,000: ids as `share.link.create` answered them.
+    pub spent: Vec<String>,
 }
 
 #[cfg(test)]
@@ -289,11 +285,5 @@ mod tests {
         assert_eq!(item(&|item| item.profiles[1].name = "a".into()), "/profiles/1/name");
         assert_eq!(item(&|item| item.profiles[1].name = "../a".into()), "/profiles/1/name");
         assert_eq!(item(&|item| item.profiles[0].key = "globex/a".into()), "/profiles/0/key");
-    }
-
-    #[test]
-    fn days_are_dates() {
-        assert_eq!(UsageDayOut::new(0, Meter::default()).day, "1970-01-01");
-        assert_eq!(UsageDayOut::new(20_454, Meter::default()).day, "2026-01-01");
     }
 }

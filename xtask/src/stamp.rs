@@ -1,4 +1,4 @@
-//! Tells whether anything that the edge is built from has changed.
+//! Tells whether anything that something is made from has changed.
 
 use std::{
     fs,
@@ -11,28 +11,13 @@ use anyhow::{Context, Result};
 
 use crate::repository::root;
 
-/// Files and folders that the build reads. The build itself and its tools' versions are code of xtask.
-const INPUTS: [&str; 11] = [
-    ".cargo",
-    "Cargo.lock",
-    "Cargo.toml",
-    "edge/Cargo.toml",
-    "edge/src",
-    "edge/web",
-    "package-lock.json",
-    "shared",
-    "xtask/src/edge.rs",
-    "xtask/src/setup",
-    "xtask/src/setup.rs",
-];
-
-/// A digest over the names and contents of all inputs. A collision costs a build that is missed, and
+/// A digest over the names and contents of files and folders of the repository. A collision costs a build that is missed, and
 /// nobody chooses these files to cause one: a short, quick digest does.
-pub(crate) fn of_inputs() -> Result<String> {
-    of(root(), &INPUTS)
+pub(crate) fn of(inputs: &[&str]) -> Result<String> {
+    below(root(), inputs)
 }
 
-fn of(root: &Path, inputs: &[&str]) -> Result<String> {
+fn below(root: &Path, inputs: &[&str]) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     for input in inputs {
         for file in files_below(&root.join(input))? {
@@ -74,7 +59,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let stamp = || of(&root, &["source", "missing"]).unwrap();
+        let stamp = || below(&root, &["source", "missing"]).unwrap();
 
         write("source/a/one.rs", "1");
         write("elsewhere/other.rs", "1");
