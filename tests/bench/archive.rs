@@ -79,6 +79,14 @@ impl Archive {
         Ok((*offset, packed))
     }
 
+    /// Bytes of its different tiles with gzip: fewest, on average, most.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        let mut sizes: Vec<usize> = self.bodies.iter().map(|(_, packed)| packed.len()).collect();
+        sizes.sort_unstable();
+        let [least, most] = [sizes.first(), sizes.last()].map(|size| size.copied().unwrap_or_default());
+        (least, sizes.iter().sum::<usize>() / sizes.len().max(1), most)
+    }
+
     /// As it stands in a record.
     pub fn view(&self) -> ArchiveView {
         ArchiveView {

@@ -42,6 +42,8 @@ struct Subjects {
 /// What tiles cost.
 pub fn rows() -> Result<Vec<Row>> {
     let subjects = Subjects::start()?;
+    let (least, mean, most) = subjects.archive.sizes();
+    println!("tiles of {least} to {most} bytes with gzip, {mean} on average");
     subjects.check()?;
     let (mut walks, mut remembered) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
