@@ -19,6 +19,7 @@ pub(crate) mod preview;
 pub(crate) mod product_share;
 pub(crate) mod session_token;
 pub(crate) mod share;
+pub(crate) mod target_share;
 
 use crate::manage::{Done, Once};
 use crate::service::Service;
@@ -28,7 +29,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use list::{ListQuery, ShareQuery, listed};
+use list::{ListQuery, ShareQuery, TargetShareQuery, listed};
 use serde::de::DeserializeOwned;
 use shared::face::dashboard::manage::parse_within;
 use shared::face::{Answer, MAX_BODY_BYTES};
@@ -151,6 +152,27 @@ impl FromRequest<Arc<Service>> for Empty {
     }
 }
 
+/// A JSON body, or none; and the caller's `Idempotency-Key`.
+pub(crate) struct Optional<T> {
+    /// The body.
+    pub(crate) value: Option<T>,
+    /// The key, if there is one.
+    pub(crate) once: Option<Once>,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Optional<T> {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Rejection> {
+        let (parts, body) = request.into_parts();
+        let body = read(body, MAX_BODY_BYTES).await?;
+        let is_empty = body.is_empty() || shared::json::parse_object(&body)?.is_empty();
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let value = if is_empty { None } else { Some(parse_within(content_type, &body, MAX_BODY_BYTES)?) };
+        Ok(Self { value, once: once(&service.ring, &parts, &body)? })
+    }
+}
+
 /// Reads a body of at most `limit_bytes`, whatever its length is said to be.
 pub(crate) async fn read(body: Body, limit_bytes: usize) -> Result<Bytes> {
     match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limit_bytes)).await {
@@ -166,8 +188,10 @@ fn is_too_long(error: &axum::Error) -> bool {
         .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
+const ONCE: HeaderName = HeaderName::from_static("idempotency-key");
+
 fn once(ring: &KeyRing, parts: &Parts, body: &[u8]) -> Result<Option<Once>> {
-    let mut keys = parts.headers.get_all("idempotency-key").iter();
+    let mut keys = parts.headers.get_all(ONCE).iter();
     let Some(key) = keys.next() else { return Ok(None) };
     let key = key.to_str().unwrap_or_default();
     let fits = (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len())
@@ -181,7 +205,7 @@ fn once(ring: &KeyRing, parts: &Parts, body: &[u8]) -> Result<Option<Once>> {
 }
 
 /// A repeated call does more than the first here: better no key than one that does not keep it from that.
-fn refuse_once(once: Option<&Once>) -> Result<()> {
+fn refuse_once<T>(once: Option<&T>) -> Result<()> {
     match once {
         Some(_) => Err(Error::invalid("", "takes no Idempotency-Key")),
         None => Ok(()),

@@ -162,6 +162,9 @@ async fn sweep(service: Arc<Service>, access_log_days: u32, mut stop: watch::Rec
         if let Err(error) = manage::data_product::sweep(&service).await {
             tracing::warn!(%error, "what crashes left of data products was not removed");
         }
+        if let Err(error) = manage::map::sweep(&service).await {
+            tracing::warn!(%error, "what tiles cost long ago was not forgotten");
+        }
         if let Err(error) = manage::portal::sweep(&service, access_log_days).await {
             tracing::warn!(%error, "old sessions and accesses were not forgotten");
         }

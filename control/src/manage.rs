@@ -83,6 +83,17 @@ pub(crate) struct Once {
 }
 
 impl Once {
+    /// What the key made, without claiming it: before work that a repeated request must not depend on.
+    async fn earlier(
+        once: Option<&Self>,
+        session: &mut Session,
+        actor: &Actor,
+        now: Millis,
+    ) -> Result<Option<Uuid>> {
+        let Some(once) = once else { return Ok(None) };
+        idempotency::find(session, actor.organization.id, once.request(), now).await
+    }
+
     /// Claims the key for `resource`; see [`idempotency::claim`].
     async fn claim(
         once: Option<&Self>,
@@ -91,13 +102,12 @@ impl Once {
         resource: Uuid,
         now: Millis,
     ) -> Result<Option<Uuid>> {
-        match once {
-            None => Ok(None),
-            Some(once) => {
-                let request = (once.key.as_str(), once.digests.as_slice());
-                idempotency::claim(session, actor.organization.id, request, resource, now).await
-            }
-        }
+        let Some(once) = once else { return Ok(None) };
+        idempotency::claim(session, actor.organization.id, once.request(), resource, now).await
+    }
+
+    fn request(&self) -> (&str, &[String]) {
+        (&self.key, &self.digests)
     }
 }
 

@@ -6,7 +6,7 @@ mod portal;
 mod public;
 
 use shared::face::dashboard::error::ErrorOut;
-use shared::face::dashboard::manage::ShareOut;
+use shared::face::dashboard::manage::{ShareOut, TargetShareOut};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
@@ -151,6 +151,15 @@ pub(crate) enum Share {
     /// Saved here; the edge has yet to learn of it (`effective` is `pending`).
     #[response(status = 202)]
     Pending(ShareOut),
+}
+
+/// As [`Share`], of a share of anything.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; nothing makes them from this")]
+pub(crate) enum TargetShare {
+    /// Saved here; the edge has yet to learn of it (`effective` is `pending`).
+    #[response(status = 202)]
+    Pending(TargetShareOut),
 }
 
 /// The share is revoked.

@@ -37,7 +37,7 @@ pub(crate) const MAX_FILE_BYTES: usize = 1024 * 1024 * 1024;
 const SILENCE: Duration = Duration::from_secs(30);
 /// Longest that a file may take to arrive: 1 GiB at 300 KiB a second.
 const UPLOAD_TIMEOUT: Duration = Duration::from_hours(1);
-/// Tables that are filled at once: each takes a processor, and up to 100 MiB.
+/// Tables that are filled at once: each takes a processor and some 100 MiB, a Parquet file of wide columns up to 700 MiB.
 const FILLED_AT_ONCE: usize = 2;
 /// Files that are received at once.
 const RECEIVED_AT_ONCE: usize = 8;
@@ -75,7 +75,7 @@ pub(crate) struct Products {
     filling: Arc<Semaphore>,
     receiving: Arc<Semaphore>,
     reading: Arc<Semaphore>,
-    downloads: download::Places,
+    downloads: download::Downloads,
 }
 
 impl Products {
@@ -87,7 +87,7 @@ impl Products {
             filling: places(FILLED_AT_ONCE),
             receiving: places(RECEIVED_AT_ONCE),
             reading: places(READ_AT_ONCE),
-            downloads: download::Places::new(),
+            downloads: download::Downloads::new(),
         }
     }
 
@@ -133,7 +133,7 @@ impl Products {
         .map_err(|error| match error {
             // The libraries that read files of others are not ours: what makes them give up is the file.
             Error::Internal(reason) if reason.starts_with(PANICKED) => {
-                tracing::warn!(reason, "a file could not be read");
+                tracing::warn!("a library gave up on a file");
                 Error::invalid("", "has a body that cannot be read as a table")
             }
             error => error,

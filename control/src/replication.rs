@@ -4,31 +4,26 @@
 //! A push carries what is current when it is sent, so order and duplicates do not matter, and the edge
 //! refuses older revisions. Nothing here decides anything: it carries, and tries again.
 
+mod bury;
+mod settle;
+mod transport;
+
+pub(crate) use settle::pause;
+
 use crate::clock::Clock;
-use crate::random;
 use crate::store::outbox::Claimed;
-use crate::store::{Session, Store, audit, outbox, share};
-use http::header::{CONTENT_TYPE, DATE};
-use http::{HeaderMap, StatusCode};
-use jiff::fmt::rfc2822::DateTimeParser;
-use serde_json::json;
-use shared::call::{SIGNATURE_HEADER, sign};
+use crate::store::{Store, outbox};
 use shared::model::key::Key;
 use shared::model::usage::Usage;
-use shared::replica::{
-    Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, PUSH_PATH, Push, Pushed, Receipt, Record,
-};
-use shared::time::Millis;
+use shared::replica::{Change, MAX_CHANGES, MAX_PUSH_BYTES, Outcome, Receipt, Record};
 use shared::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::Instant;
-use uuid::Uuid;
+use transport::Transport;
 
-/// Longest that one push may take. Shorter than [`outbox::CLAIM`].
-const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller waits for the edge before the answer is `pending`, with one batch and for each further one.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
 const FURTHER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,18 +36,6 @@ const PUSHES_AT_ONCE: usize = 4;
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// How often the loop looks by itself.
 const POLL: Duration = Duration::from_secs(1);
-/// First pause after a failed push; it doubles with each further one.
-const FIRST_PAUSE_MS: u64 = 500;
-/// Longest pause.
-const LONGEST_PAUSE_MS: u64 = 30_000;
-/// Pause while the edge is out of reach: no row is to blame, and one call in [`POLL`] finds out for all.
-const REACH_PAUSE_MS: u64 = 4_000;
-/// A row that failed this often is parked: an alarm, and a try every [`PARKED_PAUSE`].
-const PARK_AFTER: i64 = 20;
-const PARKED_PAUSE: Duration = Duration::from_secs(45);
-/// Clocks that differ by more are worth an alarm: signatures live 60 s, and the edge decides when shares expire.
-const SKEW_ALARM: Duration = Duration::from_secs(2);
-
 /// Pushes changes; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Replication(Arc<Inner>);
@@ -60,9 +43,7 @@ pub(crate) struct Replication(Arc<Inner>);
 struct Inner {
     store: Store,
     clock: Clock,
-    key: Key,
-    url: String,
-    http: reqwest::Client,
+    transport: Transport,
     wake: Notify,
 }
 
@@ -83,14 +64,6 @@ struct Sent {
     dead: bool,
 }
 
-/// Why there are no receipts.
-enum NotSent {
-    /// Nobody took the push, whatever is in it.
-    Unreachable(String),
-    /// The edge does not take this push.
-    Refused(String),
-}
-
 /// What the edge has in force, by record key.
 type Confirmed = HashMap<String, (u64, Duration)>;
 
@@ -100,14 +73,8 @@ impl Replication {
     /// # Errors
     /// [`Error::Internal`] when no HTTP client can be made.
     pub(crate) fn new(store: Store, clock: Clock, key: Key, edge_url: &str) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(PUSH_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| Error::Internal(format!("HTTP client: {error}")))?;
-        let url = format!("{}{PUSH_PATH}", edge_url.trim_end_matches('/'));
-        Ok(Self(Arc::new(Inner { store, clock, key, url, http, wake: Notify::new() })))
+        let transport = Transport::new(clock.clone(), key, edge_url)?;
+        Ok(Self(Arc::new(Inner { store, clock, transport, wake: Notify::new() })))
     }
 
     /// Pushes records that the caller has just enqueued, and waits until no request that begins afterwards is
@@ -172,7 +139,7 @@ impl Replication {
                         .map_err(|error| Error::Internal(format!("tombstone of {key}: {error}")))?;
                     changes.push(Change { key: key.clone(), record, usage: Usage::default() });
                 }
-                for Receipt { key, outcome } in self.0.deliver(changes).await? {
+                for Receipt { key, outcome } in self.0.transport.deliver(changes).await? {
                     match outcome {
                         Outcome::InForce { .. } => {
                             dead.insert(key);
@@ -258,18 +225,6 @@ impl Inner {
         Ok(more)
     }
 
-    /// As [`Self::settle`]; should it fail, the rows stay and are pushed again, which is harmless.
-    async fn settle_or_warn(
-        &self,
-        keys: &[String],
-        attempts: &HashMap<String, i64>,
-        pushed: &Result<Confirmed>,
-    ) {
-        if let Err(error) = self.settle(keys, attempts, pushed).await {
-            tracing::warn!(%error, "receipts could not be noted");
-        }
-    }
-
     /// Sends what is current of these records, and gives what the edge confirmed. Where the edge is ahead of the
     /// database, the share is raised above it and sent once more: a newer revision of another history confirms
     /// nothing.
@@ -284,7 +239,7 @@ impl Inner {
             let mut session = self.store.write().await?;
             let now = self.clock.now();
             let buried =
-                in_force.dead && !sent.dead && bury(&mut session, &key, in_force.revision, now).await?;
+                in_force.dead && !sent.dead && bury::bury(&mut session, &key, in_force.revision, now).await?;
             // The database may have caught up, when another pusher was faster: then its newer row is pushed again.
             let mut raised =
                 outbox::overtake(&mut session, &key, (sent.revision, in_force.revision), now).await?;
@@ -341,7 +296,7 @@ impl Inner {
         }
         let (mut confirmed, mut ahead) = (Confirmed::new(), Vec::new());
         for changes in batches {
-            for Receipt { key, outcome } in self.deliver(changes).await? {
+            for Receipt { key, outcome } in self.transport.deliver(changes).await? {
                 match outcome {
                     Outcome::InForce { revision, drain_ms } => {
                         confirmed.insert(key, (revision, Duration::from_millis(drain_ms)));
@@ -357,166 +312,6 @@ impl Inner {
             .collect();
         Ok((confirmed, ahead))
     }
-
-    /// Sends changes together. Should the edge refuse them so, it gets one by one: whichever it stumbles over must not hold
-    /// up the others.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the edge is out of reach.
-    async fn deliver(&self, changes: Vec<Change>) -> Result<Vec<Receipt>> {
-        if changes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let push = Push { changes };
-        let refused = match self.send(&push).await {
-            Ok(receipts) => return Ok(receipts),
-            Err(NotSent::Unreachable(reason)) => return Err(Error::Unavailable(format!("push: {reason}"))),
-            Err(NotSent::Refused(reason)) => reason,
-        };
-        let failed = |change: &Change, reason| Receipt {
-            key: change.key.clone(),
-            outcome: Outcome::Failed { reason },
-        };
-        if let [change] = push.changes.as_slice() {
-            return Ok(vec![failed(change, refused)]);
-        }
-        let mut receipts = Vec::with_capacity(push.changes.len());
-        for change in push.changes {
-            let alone = Push { changes: vec![change] };
-            match (self.send(&alone).await, alone.changes.as_slice()) {
-                (Ok(receipt), _) => receipts.extend(receipt),
-                (Err(NotSent::Refused(reason)), [change]) => receipts.push(failed(change, reason)),
-                (Err(NotSent::Unreachable(reason)), _) if receipts.is_empty() => {
-                    return Err(Error::Unavailable(format!("push: {reason}")));
-                }
-                // What was taken until then is; the rest is tried again.
-                (Err(NotSent::Unreachable(_)), _) => return Ok(receipts),
-                (Err(NotSent::Refused(_)), _) => {}
-            }
-        }
-        Ok(receipts)
-    }
-
-    async fn send(&self, push: &Push) -> Result<Vec<Receipt>, NotSent> {
-        let unreachable = |error: reqwest::Error| NotSent::Unreachable(error.without_url().to_string());
-        let body = serde_json::to_vec(push).map_err(|error| NotSent::Refused(error.to_string()))?;
-        let begun = self.clock.now();
-        let signature = sign(&self.key, "POST", PUSH_PATH, &body, begun);
-        let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json");
-        let request = request.header(SIGNATURE_HEADER, signature).body(body);
-        let answer = request.send().await.map_err(unreachable)?;
-        match answer.status() {
-            StatusCode::OK => {}
-            // What the Worker says of a body that it cannot take, or that it stumbles over. Any other status is not about
-            // this push: another key or clock, too much at once, or no Worker behind the address.
-            status @ (StatusCode::BAD_REQUEST
-            | StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::INTERNAL_SERVER_ERROR) => {
-                return Err(NotSent::Refused(format!("status {}", status.as_u16())));
-            }
-            status => {
-                // A signature of the wrong time is refused without a word, and nothing of that answer is signed. For an
-                // alarm its date will do.
-                if status == StatusCode::NOT_FOUND
-                    && let Some(edge) = dated(answer.headers())
-                {
-                    observe_skew(edge, (begun, self.clock.now()));
-                }
-                return Err(NotSent::Unreachable(format!("status {}", status.as_u16())));
-            }
-        }
-        let pushed: Pushed = answer.json().await.map_err(unreachable)?;
-        observe_skew((pushed.at, pushed.at), (begun, self.clock.now()));
-        Ok(pushed.receipts)
-    }
-
-    /// Notes what became of a push: confirmed rows go, the others wait longer each time.
-    async fn settle(
-        &self,
-        keys: &[String],
-        attempts: &HashMap<String, i64>,
-        pushed: &Result<Confirmed>,
-    ) -> Result<()> {
-        // SQLite writes one after the other. On PostgreSQL whoever holds one row waits for no other: bulk changes
-        // take theirs in an order of their own.
-        let together = if self.store.has_one_writer() { MAX_CHANGES } else { 1 };
-        if let Err(error) = pushed {
-            tracing::warn!(%error, changes = keys.len(), "the edge is out of reach: changes wait");
-        }
-        // Raising one record may have brought another of its share along.
-        let brought = pushed.iter().flat_map(HashMap::keys).filter(|key| !keys.contains(key));
-        let keys: Vec<String> = keys.iter().chain(brought).cloned().collect();
-        for keys in keys.chunks(together) {
-            let mut session = self.store.write().await?;
-            self.settle_within(&mut session, keys, attempts, pushed).await?;
-            session.commit().await?;
-        }
-        Ok(())
-    }
-
-    async fn settle_within(
-        &self,
-        session: &mut Session,
-        keys: &[String],
-        attempts: &HashMap<String, i64>,
-        pushed: &Result<Confirmed>,
-    ) -> Result<()> {
-        let now = self.clock.now();
-        for key in keys {
-            if let Some((revision, _)) = pushed.as_ref().ok().and_then(|confirmed| confirmed.get(key)) {
-                outbox::settle(session, key, *revision).await?;
-                count("confirmed");
-                continue;
-            }
-            count("failed");
-            if let Err(error) = pushed {
-                let next = now.plus(jittered(REACH_PAUSE_MS)?);
-                outbox::wait(session, key, next, &error.to_string()).await?;
-                continue;
-            }
-            let attempts = attempts.get(key).copied().unwrap_or_default() + 1;
-            let error = "not confirmed";
-            let parked = (attempts >= PARK_AFTER).then_some(now);
-            if attempts == PARK_AFTER {
-                tracing::error!(
-                    record_key = key,
-                    attempts,
-                    error,
-                    "a change is parked: the edge does not learn it"
-                );
-                count("parked");
-            }
-            let pause = if parked.is_some() { PARKED_PAUSE } else { pause(attempts)? };
-            outbox::postpone(session, key, now.plus(pause), parked, error).await?;
-        }
-        Ok(())
-    }
-}
-
-/// The edge has seen a link die at `revision` that the database, restored from a backup, believes alive: nothing may bring it
-/// back. `false` when the database has learned of its death meanwhile.
-async fn bury(session: &mut Session, key: &str, revision: u64, now: Millis) -> Result<bool> {
-    if outbox::record(session, key).await?.is_none_or(|record| record.is_dead()) {
-        return Ok(false);
-    }
-    let Some(mut share) = share::of_token(session, key).await? else { return Ok(false) };
-    share.revision = share.revision.max(revision);
-    if !share.revoke(now) {
-        return Ok(false);
-    }
-    share::update(session, &share).await?;
-    share::retire_token(session, share.id, now).await?;
-    outbox::enqueue(session, key, share.revision, now).await?;
-    let entry = audit::Entry {
-        id: Uuid::now_v7(),
-        actor: "edge".to_owned(),
-        action: "share.buried".to_owned(),
-        subject: share.id.to_string(),
-        at: now,
-        detail: json!({ "reason": "its link was dead at the edge, though not in the database" }),
-    };
-    audit::insert(session, share.organization_id, &entry).await?;
-    Ok(true)
 }
 
 /// How long a caller waits for so many batches.
@@ -530,45 +325,8 @@ fn longest_drain(pushed: &Result<Confirmed>) -> Duration {
     pushed.iter().flat_map(HashMap::values).map(|(_, drain)| *drain).max().unwrap_or_default()
 }
 
-/// How long to wait after `attempts` failures: doubling, with jitter of up to a half, so that rows that failed
-/// together are not tried together.
-pub(crate) fn pause(attempts: i64) -> Result<Duration> {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-    jittered(FIRST_PAUSE_MS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_MS))
-}
-
-fn jittered(whole: u64) -> Result<Duration> {
-    let jitter = u64::from(u16::from_be_bytes(random::bytes()?)) % (whole / 2 + 1);
-    Ok(Duration::from_millis(whole - jitter))
-}
-
-/// The second within which an answer says that it was made.
-fn dated(headers: &HeaderMap) -> Option<(Millis, Millis)> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    let second = Millis(DateTimeParser::new().parse_timestamp(date).ok()?.as_millisecond());
-    Some((second, second.plus(Duration::from_millis(999))))
-}
-
-/// How far the edge's clock is from ours at least, as it showed something between two instants in the middle of a call.
-fn observe_skew((earliest, latest): (Millis, Millis), (begun, ended): (Millis, Millis)) {
-    let ahead = earliest.since(ended);
-    let skew = ahead.max(begun.since(latest));
-    metrics::gauge!("postern_edge_clock_skew_seconds").set(skew.as_secs_f64());
-    if skew > SKEW_ALARM {
-        tracing::error!(
-            skew_ms = skew.as_millis(),
-            ahead = !ahead.is_zero(),
-            "the edge's clock differs from ours"
-        );
-    }
-}
-
 fn not_taken(key: &str, reason: &str) {
     tracing::warn!(record_key = key, reason, "the edge did not take a change");
-}
-
-fn count(outcome: &'static str) {
-    metrics::counter!("postern_push_total", "outcome" => outcome).increment(1);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^53")]
@@ -586,16 +344,6 @@ mod tests {
     fn more_batches_are_waited_for_longer_within_what_a_call_may_take() {
         for (batches, seconds) in [(0, 4), (1, 4), (2, 5), (10, 13), (20, 20), (usize::MAX, 20)] {
             assert_eq!(patience(batches), Duration::from_secs(seconds), "{batches}");
-        }
-    }
-
-    #[test]
-    fn pauses_double_up_to_half_a_minute() {
-        for (attempts, whole) in
-            [(1, 500), (2, 1_000), (5, 8_000), (8, 30_000), (20, 30_000), (i64::MAX, 30_000)]
-        {
-            let pause = u64::try_from(pause(attempts).unwrap().as_millis()).unwrap();
-            assert!((whole / 2..=whole).contains(&pause), "{attempts}: {pause}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::handler::{
     Rejection, audit, bulk, context, dashboard, data_product, data_source, embed, health, internal, limits,
-    map, operation, password, portal, preview, product_share, session_token, share,
+    map, operation, password, portal, preview, product_share, session_token, share, target_share,
 };
 use crate::observe;
 use crate::openapi::{DashboardDocument, Document};
@@ -34,6 +34,11 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(share::list))
         .routes(routes!(share::get, share::amend, share::revoke))
         .routes(routes!(share::rotate))
+        .routes(routes!(target_share::list))
+        .routes(routes!(target_share::get, target_share::revoke))
+        .routes(routes!(target_share::rotate))
+        .routes(routes!(target_share::set_password, target_share::remove_password))
+        .routes(routes!(target_share::reset_attempts))
         .routes(routes!(password::set, password::remove))
         .routes(routes!(password::reset_attempts))
         .routes(routes!(bulk::run))

@@ -117,7 +117,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::Instant;
 
-    const QUICK: Patience = Patience { header: Duration::from_millis(100), idle: Duration::from_millis(400) };
+    const QUICK: Patience = Patience { header: Duration::from_millis(100), idle: Duration::from_secs(3) };
 
     /// A client of one connection whose route takes as long as both patiences together.
     async fn client(graceful: &GracefulShutdown) -> TcpStream {
@@ -137,7 +137,7 @@ mod tests {
     async fn until_end(client: &mut TcpStream) -> (String, Duration) {
         let (started, mut said) = (Instant::now(), String::new());
         let end = client.read_to_string(&mut said);
-        tokio::time::timeout(Duration::from_secs(5), end).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), end).await.unwrap().unwrap();
         (said, started.elapsed())
     }
 

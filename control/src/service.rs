@@ -9,6 +9,8 @@ use crate::password::Hasher;
 use crate::product::Products;
 use crate::replication::Replication;
 use crate::store::Store;
+use crate::store::share::Stored;
+use shared::face::dashboard::manage::{ShareOut, TargetShareOut};
 use shared::model::key::KeyRing;
 use shared::model::share::{Share, ShareType};
 use shared::model::token::Token;
@@ -40,5 +42,15 @@ impl Service {
         let token = Token::derive(keys, share.id, share.generation, &share.nonce);
         let url = format!("{}/share/{}", self.public_url, token.expose());
         Some((token.expose().to_owned(), url))
+    }
+
+    /// A share of a dashboard, as its owner sees it.
+    pub(crate) fn share_out(&self, Stored { share, pending, usage }: &Stored) -> ShareOut {
+        ShareOut::new(share, self.link(share), (*pending, usage), self.clock.now())
+    }
+
+    /// A share of anything, as its owner sees it.
+    pub(crate) fn target_share_out(&self, Stored { share, pending, usage }: &Stored) -> TargetShareOut {
+        TargetShareOut::new(share, self.link(share), (*pending, usage), self.clock.now())
     }
 }

@@ -23,6 +23,7 @@ mod reconcile;
 mod replication;
 mod session_token;
 mod shares;
+mod target_share;
 mod usage;
 mod world;
 

@@ -60,3 +60,14 @@ async function openRange(bucket, key, etag, range) {
   const object = await bucket.get(key, { range, onlyIf: { etagMatches: etag } });
   return object?.body ?? null;
 }
+
+/**
+ * A stream of `length` bytes that can be ended early: the stream that is passed on, a promise that settles when nothing flows any
+ * more, and what ends it, so that its reader cannot take what came for the whole.
+ */
+export function guardStream(stream, length) {
+  const { readable, writable } = new FixedLengthStream(length);
+  const stop = new AbortController();
+  const ended = stream.pipeTo(writable, { signal: stop.signal }).catch(() => {});
+  return [readable, ended, () => stop.abort(new Error("the link is dead"))];
+}

@@ -1,7 +1,7 @@
 //! Objects of an R2 bucket: read in parts, passed on as streams, uploaded in parts.
 
 use crate::runtime;
-use js_sys::Promise;
+use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/bucket.js")]
@@ -36,6 +36,8 @@ extern "C" {
         length: f64,
         limit: u32,
     ) -> Promise;
+    #[wasm_bindgen(js_name = guardStream)]
+    fn guard_stream_js(stream: &JsValue, length: f64) -> Array;
 }
 
 /// What a read of the bucket gives.
@@ -114,4 +116,29 @@ pub async fn open_object(
     let (offset, length) = (offset as f64, length as f64);
     let opened = runtime::settled(&open_object_js(bucket, key, etag, offset, length, limit_ms)).await?;
     Ok((!opened.is_null()).then_some(opened))
+}
+
+/// A stream that is broken off when this is dropped before it has ended.
+pub struct Guarded {
+    /// To be passed on.
+    pub stream: JsValue,
+    /// Settles when nothing flows any more.
+    pub ended: JsValue,
+    stop: Function,
+}
+
+impl Guarded {
+    /// `length` is that of the stream, in bytes.
+    pub fn new(stream: &JsValue, length: u64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "no object has 2^53 bytes")]
+        let parts = guard_stream_js(stream, length as f64);
+        Self { stream: parts.get(0), ended: parts.get(1), stop: parts.get(2).unchecked_into() }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // It fails only for a request that is over, and its stream with it.
+        let _ = self.stop.call0(&JsValue::UNDEFINED);
+    }
 }

@@ -6,8 +6,11 @@ use crate::runtime::{self, Context};
 use lru::LruCache;
 use shared::app::map::Maps;
 use shared::app::memory::Memory;
+use shared::app::places::{self, Places};
 use shared::app::throttle::{self, Throttle};
+use shared::model::attempt::Network;
 use shared::model::key::KeyRing;
+use shared::model::token::RecordKey;
 use shared::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::num::NonZeroUsize;
@@ -25,7 +28,8 @@ pub const TILES: &str = "TILES";
 pub const METRICS: &str = "METRICS";
 /// Variable: origin of the control plane.
 pub const CONTROL_URL: &str = "CONTROL_URL";
-/// Variable: `true` when visitors of the operation dialect must come with an API key.
+/// Variable: `true` when visitors of the operation dialect must come with an API key, but for those of the page who have given
+/// the password there.
 pub const REDEEM_REQUIRES_BEARER: &str = "REDEEM_REQUIRES_BEARER";
 /// Variable: tiles a second that one link gives to one network; [`throttle::TILES_PER_SECOND`] when absent.
 pub const TILES_PER_SECOND: &str = "TILES_PER_SECOND";
@@ -52,6 +56,8 @@ pub struct Edge {
     pub maps: Maps<InBucket>,
     /// How often visitors of maps may ask.
     pub throttle: Throttle,
+    /// Who is being sent an archive.
+    pub downloads: RefCell<Places<(RecordKey, Network)>>,
     /// API keys that were good a moment ago.
     pub keys: RefCell<LruCache<String, (Vec<String>, Millis)>>,
     /// Binding of [`METRICS`].
@@ -174,9 +180,10 @@ impl Edge {
             redeem_requires_bearer: text(env, REDEEM_REQUIRES_BEARER).as_deref() == Some("true"),
             maps: Maps::default(),
             throttle: Throttle::new(tiles_per_second),
+            downloads: RefCell::new(Places::new(places::ARCHIVES)),
             keys: RefCell::new(LruCache::new(MAX_KEYS)),
             metrics: binding(env, METRICS).ok(),
-            memory: Memory::default(),
+            memory: Memory::new(getrandom::u64().map_err(|error| error.to_string())?),
             counters: Counters::default(),
             accesses: Waiting::default(),
         })

@@ -12,6 +12,7 @@ use control::Control;
 use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use shared::app::port::Told;
 use shared::call::Healed;
 use shared::model::gate::{self, Announced, Flush, Memory};
 use shared::model::meter::Meter;
@@ -79,7 +80,7 @@ impl DurableObject for ShareGate {
                 let mut figure = || segments.next().and_then(|figure| figure.parse().ok()).unwrap_or(0);
                 let opens = figure();
                 let tiles = Meter { tiles: figure(), hits: figure(), bytes: figure() };
-                self.lease(key, opens, tiles).await
+                self.lease(key, Told { opens, tiles, id: figure() }).await
             }
             "record" => match self.load_or_heal(key).await? {
                 // Whoever reads the record serves under it, as under a lease.
@@ -167,9 +168,9 @@ impl ShareGate {
     }
 
     /// Revision and digest in force, and `spent` after them when the token was opened as often as it may be.
-    async fn lease(&self, key: &str, opens: u64, tiles: Meter) -> Result<Response> {
+    async fn lease(&self, key: &str, Told { id, opens, tiles }: Told) -> Result<Response> {
         if !tiles.is_empty() {
-            self.meter(tiles).await?;
+            self.meter(id, tiles).await?;
         }
         if opens > 0 && self.opens.replace(self.opens.get().saturating_add(opens)) == 0 {
             self.wake_at(now().max(self.tally()?.report_not_before())).await?;
@@ -187,12 +188,13 @@ impl ShareGate {
     }
 
     /// Saved at once: somebody pays for it.
-    async fn meter(&self, tiles: Meter) -> Result<()> {
+    async fn meter(&self, report: u64, tiles: Meter) -> Result<()> {
         let mut tally = self.tally()?;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| Error::RustError(error.to_string()))?;
-        tally.metered(tiles, || hex::encode(random), now());
-        self.save_tally(&tally)?;
+        if tally.metered((report, tiles), || hex::encode(random), now()) {
+            self.save_tally(&tally)?;
+        }
         self.wake_for_report(&tally).await
     }
 

@@ -57,8 +57,8 @@ impl Host for Port {
     }
 
     async fn lease(&self, key: &RecordKey, told: Told) -> Result<Option<Lease>, Unreachable> {
-        let Told { opens, tiles } = told;
-        let path = format!("/lease/{key}/{opens}/{}/{}/{}", tiles.tiles, tiles.hits, tiles.bytes);
+        let Told { id, opens, tiles } = told;
+        let path = format!("/lease/{key}/{opens}/{}/{}/{}/{id}", tiles.tiles, tiles.hits, tiles.bytes);
         let Some(lease) = self.gate(&path, key, None).await? else {
             return Ok(None);
         };

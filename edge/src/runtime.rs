@@ -293,7 +293,7 @@ fn lines<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// No request waits longer. What is older belongs to one whose client went away: the platform drops its promises
+/// No request waits longer, but for the end of a long body, which is waited for in short tasks. What is older belongs to one whose client went away: the platform drops its promises
 /// without a word, so nobody else would ever free it.
 const ABANDONED_AFTER: Duration = Duration::from_mins(5);
 /// How often, in tasks and waits, the executor looks for such.
@@ -429,6 +429,11 @@ enum Outcome {
     Running,
     Ended(JsValue),
     Promised(Function),
+}
+
+/// Goes on while the answer's body is being sent, and ends with it at the latest; also after some minutes, unless it is done by then.
+pub fn meanwhile(future: impl Future<Output = ()> + 'static) {
+    spawn(future);
 }
 
 /// Goes on after the answer was sent, up to 30 s.

@@ -6,6 +6,7 @@ pub mod counts;
 pub(crate) mod fake;
 pub mod map;
 pub mod memory;
+pub mod places;
 pub mod port;
 pub mod redeem;
 pub mod throttle;

@@ -4,6 +4,6 @@ export default {
   async fetch(request) {
     const { changes } = await request.json();
     const receipts = changes.map(({ key, record: { revision } }) => ({ key, outcome: "in_force", revision, drain_ms: 0 }));
-    return Response.json({ receipts });
+    return Response.json({ at: Date.now(), receipts });
   },
 };

@@ -1,7 +1,7 @@
 // The page of a data product, against the real Worker and control plane.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { accessible, env, launch, screenshot, visit } from "./page.mjs";
 
@@ -72,6 +72,27 @@ test("a search finds rows, and says when there is none", () =>
     await drawn(page);
     assert.equal(await page.textContent("#count"), "10,000 rows");
   }));
+
+test("long whole numbers keep their digits", async () => {
+  const call = async (method, path, type, body) => {
+    const headers = { authorization: `Bearer ${env("API_KEY")}`, "content-type": type };
+    const answer = await fetch(`${env("CONTROL_URL")}${path}`, { method, headers, body });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.json();
+  };
+  const { id } = await call("POST", "/api/v1/data-products", "application/json", JSON.stringify({ name: "Of Arrow" }));
+  const file = await readFile(new URL("../../control/src/product/parquet/tests/written/pyarrow.parquet", import.meta.url));
+  await call("PUT", `/api/v1/data-products/${id}/file`, "application/vnd.apache.parquet", file);
+  const { share } = await call("POST", `/v1/data-products/${id}/share`, "application/json", "{}");
+  await visit(browser, `/share/${share.token}`, { viewport: { width: 6_000, height: 800 } }, async (page) => {
+    await drawn(page);
+    const column = async (title) =>
+      cells(page, await page.$$eval(".grid-table th", (heads, title) => heads.findIndex((head) => head.textContent.startsWith(title)), title));
+    assert.deepEqual(await column("Int64"), ["-9223372036854775808", "9223372036854775807", "–"]);
+    assert.deepEqual(await column("Ids"), ["[4611686018427387905]", "[]", "–"]);
+    assert.deepEqual(await column("Double"), ["-1.5", "–", "–"]);
+  });
+});
 
 test("a large table is scrolled to its end", () =>
   visit(browser, `/share/${env("LARGE_TOKEN")}`, {}, async (page) => {

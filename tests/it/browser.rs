@@ -124,7 +124,7 @@ fn run(stack: &Stack, file: &str, told: &[(&str, &str)]) {
         std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`"))
     };
     let output = Command::new(program("NODE_BIN"))
-        .args(["--test", "--test-reporter=spec", "--test-timeout=300000", file])
+        .args(["--test", "--test-reporter=spec", "--test-timeout=1200000", file])
         .current_dir(folder)
         .env("CHROMIUM_BIN", program("CHROMIUM_BIN"))
         .env("EDGE_URL", stack.described("edge_url"))

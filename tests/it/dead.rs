@@ -16,7 +16,7 @@ fn dead_tokens(stack: &Stack) -> Vec<(&'static str, String)> {
     admin.delete(&revoked.managed()).expect(200);
     let rotated = Share::create(stack);
     admin.post(&format!("{}/rotate", rotated.managed()), &json!({})).expect(200);
-    let expires_at = shared::time::Millis(tests::signed::now().0 + 1_000).to_rfc3339();
+    let expires_at = shared::time::Millis(tests::signed::now().0 + 3_000).to_rfc3339();
     let expired = Share::create_with(stack, json!({ "expires_at": expires_at }));
     eventually("the share expires", || (expired.resolve().status == 401).then_some(()));
     // Well signed, but nobody's.

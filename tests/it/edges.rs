@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tests::control::Control;
 use tests::edges::{Edges, ROOT_KEY, Weather};
-use tests::stack::{eventually, free_port};
+use tests::stack::{eventually, free_port, within};
 use tests::{Database, Reply, lost, stale};
 
 crate::own_tests![
@@ -211,7 +211,7 @@ fn kv_decides_nothing(world: &World) {
     }
     let begun = Instant::now();
     world.control.admin().delete(&dark.managed()).expect(200);
-    assert!(begun.elapsed() < Duration::from_secs(5), "a revoke needs no KV: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "a revoke needs no KV: {:?}", begun.elapsed());
     for location in 0..3 {
         world.resolve(location, &dark).expect_error(401, "TOKEN_INVALID");
     }
@@ -219,6 +219,7 @@ fn kv_decides_nothing(world: &World) {
 
 fn visits_are_told_to_metrics(world: &World) {
     let share = world.share(json!({}));
+    let begun = Instant::now();
     for _ in 0..20 {
         world.resolve(2, &share).expect(200);
     }
@@ -233,7 +234,8 @@ fn visits_are_told_to_metrics(world: &World) {
         (sums[0] >= 20).then_some(sums)
     });
     assert_eq!((sums[0], sums[1], sums[2], sums[4]), (20, 0, 1, 0), "{sums:?}");
-    assert!(sums[3] <= 4, "a visit, a renewal, a report: {sums:?}");
+    let background = 3 * (begun.elapsed().as_secs() + 1);
+    assert!(sums[3] <= 1 + background, "a visit, and renewals and reports: {sums:?}");
 }
 
 fn without_gates() {
@@ -275,7 +277,7 @@ fn without_gates() {
     world.edges.revive(0).unwrap();
     eventually("everything is back", || (world.resolve(1, &known).status == 200).then_some(()));
     entered().expect(200);
-    eventually("the revoke is in force", || {
+    within(Duration::from_secs(40), "the revoke is in force", || {
         let found = world.control.admin().get(&revoked.managed()).json();
         (found["effective"] == "live").then_some(())
     });

@@ -211,12 +211,12 @@ fn a_token_lives_by_the_second(stack: &Stack) {
     self_signed(stack, &tenant, |_| {}).is_dead();
     Embed::mint(stack, &tenant, &json!({})).info().expect(200);
     self_signed(stack, &tenant, |_| {}).info().expect(200);
-    let short = self_signed(stack, &tenant, |content| content.expires_at = content.issued_at + 2);
+    let short = self_signed(stack, &tenant, |content| content.expires_at = content.issued_at + 4);
     short.info().expect(200);
     short.execute(&json!({})).expect(200);
     eventually("the token ends", || (short.info().status == 401).then_some(()));
     short.is_dead();
-    let early = self_signed(stack, &tenant, |content| content.not_before = Some(content.issued_at + 3));
+    let early = self_signed(stack, &tenant, |content| content.not_before = Some(content.issued_at + 5));
     early.is_dead();
     eventually("the token begins", || (early.info().status == 200).then_some(()));
     self_signed(stack, &tenant, |content| content.issued_at += 60).is_dead();

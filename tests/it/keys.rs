@@ -40,8 +40,8 @@ impl Worker {
         let worker = Self { child, client: Client::new(format!("http://127.0.0.1:{port}")) };
         let begun = Instant::now();
         // The file is read once, when it starts.
-        while std::net::TcpStream::connect(worker.client.origin().trim_start_matches("http://")).is_err() {
-            assert!(begun.elapsed() < Duration::from_mins(1), "wrangler is not up after a minute");
+        while worker.client.try_get("/healthz").is_none() {
+            assert!(begun.elapsed() < Duration::from_mins(3), "wrangler is not up after three minutes");
             std::thread::sleep(Duration::from_millis(50));
         }
         worker

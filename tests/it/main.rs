@@ -34,6 +34,7 @@ mod policy;
 mod portal;
 mod product;
 mod reconcile;
+mod restart;
 mod share;
 mod story;
 mod tenant;
@@ -138,8 +139,13 @@ fn tests() -> Vec<(String, Test)> {
 }
 
 fn own_tests() -> Vec<(String, Own)> {
-    let groups: [(&str, &[(&str, Own)]); 4] =
-        [("edges", edges::TESTS), ("alone", alone::TESTS), ("keys", keys::TESTS), ("mail", mail::TESTS)];
+    let groups: [(&str, &[(&str, Own)]); 5] = [
+        ("edges", edges::TESTS),
+        ("alone", alone::TESTS),
+        ("keys", keys::TESTS),
+        ("mail", mail::TESTS),
+        ("restart", restart::TESTS),
+    ];
     groups.into_iter().flat_map(|(group, tests)| named(group, tests)).collect()
 }
 

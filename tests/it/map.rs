@@ -5,11 +5,18 @@ use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use pmtiles::{Compression, PmTilesWriter, TileCoord, TileType};
 use serde_json::{Value, json};
+use shared::time::Millis;
 use std::io::{Cursor, Write as _};
+use tests::signed::now;
 use tests::{Client, Reply, Stack};
 
 /// The password of every link here.
 pub const PASSWORD: &str = "correct horse";
+
+/// An instant as bodies have it.
+pub fn in_days(days: i64) -> String {
+    Millis(now().0 + days * 24 * 3_600 * 1_000).to_rfc3339()
+}
 
 /// See the module.
 pub struct Map {
@@ -47,6 +54,16 @@ pub fn archive(vector: bool) -> Vec<u8> {
             writer.add_tile(at, &named(vector, z, x, y)).expect("a tile");
         }
     }
+    writer.finalize().expect("an archive");
+    file.into_inner()
+}
+
+/// One tile of pictures, at the top.
+pub fn picture(kind: TileType, tile: &[u8]) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    let writer = PmTilesWriter::new(kind).tile_compression(Compression::None).max_zoom(0);
+    let mut writer = writer.metadata("{}").create(&mut file).expect("a writer");
+    writer.add_tile(TileCoord::new(0, 0, 0).expect("a place"), tile).expect("a tile");
     writer.finalize().expect("an archive");
     file.into_inner()
 }
@@ -101,7 +118,7 @@ impl Map {
     pub fn link(&self, more: &Value) -> Value {
         let mut body = json!({
             "target_type": "item", "target_id": self.item, "password": PASSWORD,
-            "expires_at": "2099-01-01T00:00:00Z",
+            "expires_at": in_days(1),
         });
         for (name, value) in more.as_object().expect("fields") {
             body[name] = value.clone();

@@ -1,10 +1,11 @@
 //! The operation dialect: create, revoke and validate, row by row of its contract.
 
-use crate::map::{Map, PASSWORD, invalid, problem};
+use crate::map::{Map, PASSWORD, at, in_days, invalid, problem};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
-use tests::Stack;
+use std::time::{Duration, Instant};
+use tests::{Stack, stack::within};
 
 crate::tests![
     a_link_opens_by_its_password_until_it_is_revoked,
@@ -16,6 +17,9 @@ crate::tests![
     a_session_token_is_as_good_as_its_key_until_it_is_ended,
     a_network_without_a_key_is_kept_at_its_pace,
     whoever_has_guessed_too_often_is_told_nothing,
+    what_is_dead_takes_guesses_as_what_is_alive_does,
+    whoever_was_let_in_goes_on_when_a_link_is_spent,
+    an_owner_finds_and_changes_a_link_among_all_shares,
     links_of_others_are_not_there,
     a_collection_lists_its_items_and_has_no_tiles_of_its_own,
     what_is_deleted_opens_nothing,
@@ -51,10 +55,10 @@ fn what_opens_nothing_is_the_same_bytes(stack: &Stack) {
     let (link, dead) = (map.link(&json!({})), map.link(&json!({})));
     map.owner().post("/v1/share/link/revoke", &json!({ "link_id": dead["id"] })).expect(200);
     let dashboard = crate::share::Share::create_with(stack, json!({ "password": PASSWORD }));
-    let expiring =
-        map.link(&json!({ "expires_at": shared::time::Millis(tests::signed::now().0 + 3_000).to_rfc3339() }));
+    let expires_at = shared::time::Millis(tests::signed::now().0 + 8_000);
+    let expiring = map.link(&json!({ "expires_at": expires_at.to_rfc3339() }));
     map.visit("share.link.validate", token(&expiring), &json!({})).expect(200);
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(expires_at.since(tests::signed::now()));
     let forged = format!("shr_{}", "0".repeat(40));
     for operation in ["share.link.validate", "share.tilejson", "share.tile.render"] {
         let more =
@@ -84,7 +88,7 @@ fn every_mistake_of_a_create_is_named(stack: &Stack) {
     let create = |change: Value| {
         let mut body = json!({
             "target_type": "item", "target_id": map.item, "password": PASSWORD,
-            "expires_at": "2099-01-01T00:00:00Z",
+            "expires_at": in_days(1),
         });
         for (name, value) in change.as_object().unwrap() {
             body[name] = value.clone();
@@ -99,6 +103,7 @@ fn every_mistake_of_a_create_is_named(stack: &Stack) {
         (json!({ "password": "x".repeat(129) }), "password"),
         (json!({ "password": null }), "password"),
         (json!({ "expires_at": "2020-01-01T00:00:00Z" }), "expires_at"),
+        (json!({ "expires_at": in_days(366) }), "expires_at"),
         (json!({ "expires_at": "soon" }), "expires_at"),
         (json!({ "expires_at": null }), "expires_at"),
     ] {
@@ -225,10 +230,15 @@ fn a_network_without_a_key_is_kept_at_its_pace(stack: &Stack) {
     let body = json!({ "token": token(&link), "password": PASSWORD });
     let key = map.owner();
     key.post("/v1/op/share.link.validate", &body).expect(200);
-    let refused = (0..70)
-        .map(|_| map.edge.post("/v1/op/share.link.validate", &body))
-        .find(|reply| reply.status == 429)
-        .expect("a limit");
+    let (begun, mut served) = (Instant::now(), 0);
+    let refused = loop {
+        let reply = map.edge.post("/v1/op/share.link.validate", &body);
+        if reply.status != 200 {
+            break reply;
+        }
+        served += 1;
+        assert!(served <= 61 + begun.elapsed().as_secs(), "{served} in {:?}", begun.elapsed());
+    };
     problem(&refused, 429);
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));
     // A good key goes on, and another network too.
@@ -252,6 +262,93 @@ fn whoever_has_guessed_too_often_is_told_nothing(stack: &Stack) {
     problem(&guess(PASSWORD), 429);
 }
 
+fn what_is_dead_takes_guesses_as_what_is_alive_does(stack: &Stack) {
+    let map = Map::create(stack);
+    let (living, dead) = (map.link(&json!({})), map.link(&json!({})));
+    map.owner().post("/v1/share/link/revoke", &json!({ "link_id": dead["id"] })).expect(200);
+    let dashboard = crate::share::Share::create(stack);
+    let forged = format!("shr_{}", "1".repeat(40));
+    // An isolate hashes two passwords a second: who finds too many others waiting has not guessed yet.
+    let guess = |token: &str| {
+        let body = json!({ "token": token, "password": "wrong horse" });
+        within(Duration::from_secs(20), "a turn", || {
+            let reply = map.edge.post("/v1/op/share.link.validate", &body);
+            (reply.header("retry-after") != "2").then_some((reply.status, reply.body))
+        })
+    };
+    let guesses = |token: &str| (0..7).map(|_| guess(token)).collect::<Vec<_>>();
+    let expected = guesses(token(&living));
+    let statuses: Vec<u16> = expected.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [404, 404, 404, 404, 404, 429, 429]);
+    for token in [token(&dead), &forged, &dashboard.token] {
+        assert!(guesses(token) == expected, "{token}");
+    }
+    // The dashboard's own gate has counted nothing.
+    dashboard.resolve().expect(200);
+}
+
+fn whoever_was_let_in_goes_on_when_a_link_is_spent(stack: &Stack) {
+    let map = Map::create(stack);
+    map.tenant.admin.put("/api/v1/organization/limits", &json!({ "max_access_count": 1 })).expect(200);
+    let link = map.link(&json!({ "permission": "download" }));
+    let unlock = format!("/api/v1/public/shares/{}/unlock", token(&link));
+    let unlocked = map.edge.post(&unlock, &json!({ "password": PASSWORD })).expect(200);
+    let grant = unlocked.header("set-cookie").split(';').next().unwrap_or_default();
+    // The one who was let in has the page, its tickets and all that these open; nobody else has.
+    let page =
+        map.edge.send("GET", &format!("/share/{}", token(&link)), &[("cookie", grant)], None).expect(200);
+    assert!(page.text().contains("World"));
+    let body = json!({ "token": token(&link) }).to_string();
+    let headers = [("content-type", "application/json"), ("cookie", grant)];
+    let described =
+        map.edge.send("POST", "/v1/share/tilejson", &headers, Some(body.as_bytes())).expect(200).json();
+    for url in [&described["tiles"][0], &described["archive"]["url"]] {
+        let path = url.as_str().unwrap().strip_prefix(map.edge.origin()).expect("at the edge");
+        map.edge.get(&at(path, 0, 0, 0)).expect(200);
+    }
+    for operation in ["share.link.validate", "share.tilejson"] {
+        problem(&map.visit(operation, token(&link), &json!({})), 404);
+    }
+}
+
+fn an_owner_finds_and_changes_a_link_among_all_shares(stack: &Stack) {
+    let map = Map::create(stack);
+    let link = map.link(&json!({}));
+    let owner = map.owner();
+    let listed = owner.get(&format!("/api/v1/shares?target_id={}", map.item)).expect(200).json();
+    let found = &listed["records"][0];
+    assert_eq!(
+        (&listed["total"], &found["link_id"], &found["token"]),
+        (&json!(1), &link["id"], &link["token"])
+    );
+    assert_eq!(found["id"], json!(uuid_of(&link)));
+    let path = format!("/api/v1/shares/{}", uuid_of(&link));
+    let opens = |token: &Value, password: &str| {
+        let body = json!({ "token": token, "password": password });
+        map.edge.post("/v1/op/share.link.validate", &body).status
+    };
+    let tiles = map.tiles(token(&link), "raster");
+    owner.put(&format!("{path}/password"), &json!({ "password": "battery staple" })).expect(200);
+    assert_eq!((opens(&link["token"], PASSWORD), opens(&link["token"], "battery staple")), (404, 200));
+    problem(&map.edge.get(&at(&tiles, 0, 0, 0)), 404);
+    let rotated = owner.post_text(&format!("{path}/rotate"), "").expect(200).json();
+    assert_eq!((&rotated["generation"], &rotated["effective"]), (&json!(2), &json!("live")));
+    assert_eq!(
+        (opens(&link["token"], "battery staple"), opens(&rotated["token"], "battery staple")),
+        (404, 200)
+    );
+    // Right passwords are told by gates, every 10 s.
+    let counted = |wanted: u64| {
+        let found = owner.get(&path).expect(200).json();
+        (found["access_count"] == wanted && found["last_opened_at"].is_string()).then_some(())
+    };
+    within(Duration::from_secs(40), "the count", || counted(1));
+    owner.delete(&path).expect(200);
+    assert_eq!(opens(&rotated["token"], "battery staple"), 404);
+    assert_eq!(owner.get(&path).expect(200).json()["status"], "revoked");
+    Map::create(stack).owner().get(&path).expect_error(404, "NOT_FOUND");
+}
+
 fn links_of_others_are_not_there(stack: &Stack) {
     let (map, other) = (Map::create(stack), Map::create(stack));
     let link = map.link(&json!({}));
@@ -264,7 +361,7 @@ fn links_of_others_are_not_there(stack: &Stack) {
     map.tenant.admin.delete(&path).expect_error(404, "NOT_FOUND");
     map.visit("share.link.validate", token(&link), &json!({})).expect(200);
     let body = json!({
-        "target_type": "item", "target_id": map.item, "password": PASSWORD, "expires_at": "2099-01-01T00:00:00Z",
+        "target_type": "item", "target_id": map.item, "password": PASSWORD, "expires_at": in_days(1),
     });
     problem(&other.owner().post("/v1/op/share.link.create", &body), 404);
 }

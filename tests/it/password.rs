@@ -291,15 +291,15 @@ fn what_is_spent_is_dead(stack: &Stack) {
 fn a_link_begins_and_ends_on_time(stack: &Stack) {
     let now = tests::signed::now();
     let at = |after: i64| shared::time::Millis(now.0 + after).to_rfc3339();
-    let share = Share::create_with(stack, json!({ "not_before": at(3_000), "expires_at": at(6_000) }));
+    let share = Share::create_with(stack, json!({ "not_before": at(6_000), "expires_at": at(9_000) }));
     share.resolve().expect_error(401, "TOKEN_INVALID");
     share.page().expect(404);
     share.open().expect_error(401, "TOKEN_INVALID");
     assert_eq!(stack.admin().get(&share.managed()).expect(200).json()["status"], "scheduled");
     let opened = eventually("it begins", || (share.resolve().status == 200).then(tests::signed::now));
-    assert!(opened.0 >= now.0 + 3_000, "opened {} ms early", now.0 + 3_000 - opened.0);
+    assert!(opened.0 >= now.0 + 6_000, "opened {} ms early", now.0 + 6_000 - opened.0);
     let ended = eventually("it ends", || (share.resolve().status == 401).then(tests::signed::now));
-    assert!(ended.0 >= now.0 + 6_000, "ended {} ms early", now.0 + 6_000 - ended.0);
+    assert!(ended.0 >= now.0 + 9_000, "ended {} ms early", now.0 + 9_000 - ended.0);
     let create = format!("/api/v1/dashboards/{}/shares", stack.described("dashboard_id"));
     let body =
         json!({ "name": "n", "share_type": "link", "not_before": at(60_000), "expires_at": at(60_000) });

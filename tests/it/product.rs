@@ -1,10 +1,14 @@
 //! Data products: from a file to a link, a page, rows and downloads; dead is like unknown.
 
 use serde_json::{Value, json};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 use tests::{Client, Reply, Stack};
 
 crate::tests![
     a_file_becomes_a_link_with_rows,
+    other_programs_read_what_is_downloaded,
     the_edge_forwards_the_dialect_of_links,
     bad_questions_are_told_apart_from_dead_links,
     pages_of_a_large_table_are_the_whole,
@@ -80,12 +84,52 @@ fn a_file_becomes_a_link_with_rows(stack: &Stack) {
     assert_eq!((head.header("content-type"), head.body.len()), ("application/vnd.apache.parquet", 0));
     let lines = product.get("data/download?format=jsonl").expect(200).text();
     assert_eq!(lines.lines().nth(1), Some(r#"{"city":"Bergen","price":null}"#));
-    let parquet = product.get("data/download?format=parquet").expect(200).body;
-    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     // What opens a dashboard opens no rows of a table, and the other way round.
     product.stack.edge().post(&product.path("execute"), &json!({})).expect_error(401, "TOKEN_INVALID");
     let dashboard = format!("/api/v1/public/shares/{}/data", stack.described("share_token"));
     stack.edge().get(&dashboard).expect_error(401, "TOKEN_INVALID");
+}
+
+fn other_programs_read_what_is_downloaded(stack: &Stack) {
+    let head = "whole,number,text,truth,day,local,instant\n";
+    let first = "1,0.5,Zürich,true,2024-02-29,2024-02-29T23:59:59.25,2024-02-29T23:59:59+01:00\n";
+    let second = "-9007199254740991,-1e300,\"a,\"\"b\"\"\",false,1969-12-31,1969-12-31 00:00:00,1969-12-31T00:00:00Z\n";
+    let last = ",,,,,,\n";
+    // More than a page, and more than a row group.
+    let product = Product::create(stack, &[head, first, second, last, &first.repeat(70_000)].concat());
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(&product.get("data/download?format=parquet").expect(200).body).expect("a file");
+    let output = Command::new(std::env::var_os("NODE_BIN").expect("NODE_BIN is set: run `cargo xtask test`"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/parquet.mjs"))
+        .env("FILE", file.path())
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        read["columns"],
+        json!([
+            ["whole", "INT64"],
+            ["number", "DOUBLE"],
+            ["text", "STRING"],
+            ["truth", "BOOLEAN"],
+            ["day", "DATE"],
+            ["local", "TIMESTAMP"],
+            ["instant", "TIMESTAMP"],
+        ])
+    );
+    let first = json!({
+        "whole": "1", "number": 0.5, "text": "Zürich", "truth": true, "day": "2024-02-29T00:00:00.000Z",
+        "local": "2024-02-29T23:59:59.250Z", "instant": "2024-02-29T22:59:59.000Z",
+    });
+    let second = json!({
+        "whole": "-9007199254740991", "number": -1e300, "text": "a,\"b\"", "truth": false, "day": "1969-12-31T00:00:00.000Z",
+        "local": "1969-12-31T00:00:00.000Z", "instant": "1969-12-31T00:00:00.000Z",
+    });
+    assert_eq!((&read["rows"][0], &read["rows"][1]), (&first, &second));
+    assert!(read["rows"][2].as_object().expect("a row").values().all(Value::is_null));
+    let rows = read["rows"].as_array().expect("rows");
+    assert!(rows.len() == 70_003 && rows[3..].iter().all(|row| *row == first));
 }
 
 fn the_edge_forwards_the_dialect_of_links(stack: &Stack) {

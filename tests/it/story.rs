@@ -78,7 +78,7 @@ fn a_changed_dashboard_reaches_its_links(stack: &Stack) {
 }
 
 fn an_expiry_is_kept_to_the_millisecond(stack: &Stack) {
-    let at = tests::signed::now().0 + 2_500;
+    let at = tests::signed::now().0 + 5_000;
     let expires_at = shared::time::Millis(at).to_rfc3339();
     let share = Share::create_with(stack, json!({ "expires_at": expires_at }));
     assert_eq!(share.resolve().expect(200).json()["share"]["expires_at"], expires_at.as_str());

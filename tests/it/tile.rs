@@ -1,16 +1,22 @@
 //! Tiles: what is served, to whom, and what it costs.
 
-use crate::map::{Map, PASSWORD, at, gunzip, invalid, named, problem};
+use crate::map::{Map, PASSWORD, at, gunzip, invalid, named, picture, problem, upload};
+use pmtiles::TileType;
 use serde_json::{Value, json};
+use shared::time::Millis;
 use std::time::Duration;
-use tests::{Reply, Stack, stack::within};
+use tests::signed::now;
+use tests::stack::{within, within_a_day};
+use tests::{Reply, Stack};
 
 crate::tests![
     tiles_are_served_as_they_are_stored,
+    pictures_of_every_format_are_passed_on,
     places_that_are_none_are_refused_before_anything_is_read,
     a_tilejson_says_where_tiles_are,
     an_unchanged_tile_is_not_sent_again,
     a_ticket_ends_with_its_link,
+    a_ticket_ends_when_its_link_expires,
     altered_tickets_open_nothing,
     tiles_are_metered_and_limited,
     the_page_renews_its_ticket_by_its_cookie,
@@ -44,6 +50,38 @@ fn tiles_are_served_as_they_are_stored(stack: &Stack) {
     assert_eq!(get(&map, &path, &[]).header("access-control-allow-origin"), "*");
     let head = map.edge.send("HEAD", &path, &[], None);
     assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+fn pictures_of_every_format_are_passed_on(stack: &Stack) {
+    let map = Map::create(stack);
+    let formats = [
+        ("png", "image/png", TileType::Png),
+        ("jpg", "image/jpeg", TileType::Jpeg),
+        ("webp", "image/webp", TileType::Webp),
+        ("avif", "image/avif", TileType::Avif),
+    ];
+    let profiles: Vec<Value> = formats
+        .iter()
+        .map(|(name, _, kind)| {
+            let uploaded = upload(&map.tenant.admin, &picture(*kind, name.as_bytes())).expect(201).json();
+            json!({ "name": name, "key": uploaded["key"] })
+        })
+        .collect();
+    let item = json!({ "project_id": map.project, "name": "Pictures", "profiles": profiles });
+    let item = map.tenant.admin.post("/api/v1/items", &item).expect(201).json();
+    let link = map.link(&json!({ "target_id": item["id"] }));
+    for (name, media_type, _) in formats {
+        let tiles = map.tiles(token(&link), name);
+        assert!(tiles.ends_with(&format!("{{y}}.{name}")), "{tiles}");
+        let tile = get(&map, &at(&tiles, 0, 0, 0), &[]).expect(200);
+        assert_eq!((tile.header("content-type"), tile.text()), (media_type, name.to_owned()));
+        let asked = json!({ "z": 0, "x": 0, "y": 0, "profile": name, "format": name });
+        let rendered = map.visit("share.tile.render", token(&link), &asked).expect(200);
+        assert_eq!((rendered.header("content-type"), rendered.text()), (media_type, name.to_owned()));
+    }
+    // Two names of one format.
+    let jpeg = at(&map.tiles(token(&link), "jpg"), 0, 0, 0).replace(".jpg", ".jpeg");
+    assert_eq!(get(&map, &jpeg, &[]).expect(200).text(), "jpg");
 }
 
 fn places_that_are_none_are_refused_before_anything_is_read(stack: &Stack) {
@@ -145,6 +183,26 @@ fn a_ticket_ends_with_its_link(stack: &Stack) {
     get(&map, &at(&others, 0, 0, 0), &[]).expect(200);
 }
 
+fn a_ticket_ends_when_its_link_expires(stack: &Stack) {
+    let map = Map::create(stack);
+    let expires_at = now().0 + 15_000;
+    let link = map.link(&json!({
+        "permission": "download", "expires_at": Millis(expires_at).to_rfc3339(),
+    }));
+    let described = map.visit("share.tilejson", token(&link), &json!({})).expect(200).json();
+    let paths = [&described["tiles"][0], &described["archive"]["url"]]
+        .map(|url| at(url.as_str().unwrap().strip_prefix(map.edge.origin()).expect("at the edge"), 0, 0, 0));
+    for path in &paths {
+        get(&map, path, &[]).expect(200);
+    }
+    within(Duration::from_secs(20), "the end", || (get(&map, &paths[0], &[]).status == 404).then_some(()));
+    assert!(now().0 >= expires_at, "ended before its time");
+    for path in &paths {
+        problem(&get(&map, path, &[]), 404);
+    }
+    problem(&map.visit("share.tilejson", token(&link), &json!({})), 404);
+}
+
 fn altered_tickets_open_nothing(stack: &Stack) {
     let map = Map::create(stack);
     let tiles = map.tiles(token(&map.link(&json!({}))), "raster");
@@ -164,6 +222,7 @@ fn altered_tickets_open_nothing(stack: &Stack) {
 }
 
 fn tiles_are_metered_and_limited(stack: &Stack) {
+    within_a_day(Duration::from_mins(2));
     let map = Map::create(stack);
     let link = map.link(&json!({ "tile_budget": 4 }));
     let tiles = map.tiles(token(&link), "raster");
@@ -184,8 +243,12 @@ fn tiles_are_metered_and_limited(stack: &Stack) {
     // Gates report every 10 s.
     let day = within(Duration::from_secs(40), "usage", || {
         let usage = map.tenant.admin.get("/api/v1/usage").expect(200).json();
-        (usage["days"][0]["tiles"] == 5).then(|| usage["days"][0].clone())
+        (usage["days"][0]["tiles"] == 5 && usage["spent"] == json!([link["id"]]))
+            .then(|| usage["days"][0].clone())
     });
+    let audit = map.tenant.admin.get("/api/v1/audit?limit=100").expect(200).json();
+    let notices = audit["records"].as_array().unwrap().iter();
+    assert_eq!(notices.filter(|row| row["action"] == "share.tile_budget_spent").count(), 1, "{audit}");
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&day[field], value, "{day}");
     }

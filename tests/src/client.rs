@@ -104,6 +104,11 @@ impl Client {
         Self { network: Some(address.to_owned()), ..self.clone() }
     }
 
+    /// The network that the platform would tell of, if it was chosen.
+    pub fn network(&self) -> Option<&str> {
+        self.network.as_deref()
+    }
+
     /// `scheme://host:port`.
     pub fn origin(&self) -> &str {
         &self.origin

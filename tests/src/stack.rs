@@ -7,10 +7,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use shared::model::key::{KeyRing, Keys};
+use shared::model::meter;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -239,30 +242,49 @@ fn spawn(folder: &TempDir, database_url: &str, mail: &Mailbox) -> Result<Child> 
 /// # Panics
 /// When it has not after ten seconds.
 pub fn eventually<T>(what: &str, found: impl FnMut() -> Option<T>) -> T {
-    within(Duration::from_secs(10), what, found)
+    poll(Duration::from_secs(10), PAUSE, what, found)
 }
 
-/// As [`eventually`], for what takes longer.
+/// As [`eventually`], for what takes longer: it is asked so seldom that no key runs into its limit.
 ///
 /// # Panics
 /// When it is not found in time.
-pub fn within<T>(limit: Duration, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub fn within<T>(limit: Duration, what: &str, found: impl FnMut() -> Option<T>) -> T {
+    poll(limit, Duration::from_millis(500), what, found)
+}
+
+fn poll<T>(limit: Duration, pause: Duration, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(value) = found() {
             return value;
         }
         assert!(begun.elapsed() < limit, "{what}: not within {} s", limit.as_secs());
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }
 
-/// A port that nobody listens on.
+/// Waits for midnight in UTC where less than `needed` is left of the day: what is counted by the day is then counted on one.
+pub fn within_a_day(needed: Duration) {
+    let left = meter::until_tomorrow(signed::now());
+    if left < needed {
+        thread::sleep(left);
+    }
+}
+
+/// A port that nobody listens on, and that nobody else is given: neither here, nor by a system that is asked for any port, which
+/// takes one above these.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
+    const PORTS: std::ops::Range<u16> = 10_240..32_768;
+    static NEXT: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(fastrand::usize(..PORTS.len())));
+    let port = PORTS.clone().find_map(|_| {
+        let port = PORTS.clone().nth(NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len())?;
+        TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+    });
+    Ok(port.context("all ports are taken")?.to_string())
 }
 
 /// Makes an empty database on the tests' PostgreSQL server and gives its URL.

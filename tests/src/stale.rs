@@ -380,7 +380,7 @@ impl Owned {
     fn expire(self, trial: &Trial, admin: &Client) -> Result<Self> {
         self.link.changing.store(true, SeqCst);
         let begun = Instant::now();
-        let expires_at = Millis(crate::signed::now().0 + 1_500);
+        let expires_at = Millis(crate::signed::now().0 + 3_000);
         let reply = admin.patch(&self.path(), &json!({ "expires_at": expires_at.to_rfc3339() }));
         if trial.note("expiry", begun, &reply) {
             thread::sleep(expires_at.since(crate::signed::now()));

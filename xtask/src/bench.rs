@@ -33,7 +33,9 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
         process::cargo()
             // With the dependencies as tests have them: what is measured runs in other processes, but for the loops that
             // insert rows, and SQLite is optimized in every profile.
-            .args(["test", "-q", "-p", "tests", "--bench", "bench", "--"])
+            .args(["test", "-q", "-p", "tests", "--bench", "bench"])
+            .args(process::SAME_FEATURES)
+            .arg("--")
             .args(filter)
             .env("WORKERD_BIN", NpmPackages::workerd())
             .env("POSTERN_BIN", std::env::current_exe()?.with_file_name("../server/postern"))

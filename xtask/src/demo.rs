@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use self::{atlas::Atlas, map::Maps};
-use crate::{http, process, setup::NpmPackages};
+use crate::{dev, http, process, setup::NpmPackages};
 
 /// The dashboard's definition, without the id of its data source.
 const DEFINITION: &str = include_str!("../demo/weather.json");
@@ -143,12 +143,7 @@ fn seed_product(control_url: &str, api_key: &str) -> Result<(String, String)> {
 /// Converts the published table into a SQLite file.
 fn write_data(path: &Path) -> Result<()> {
     let table = NpmPackages::folder().join("vega-datasets/data/weather.csv");
-    process::run_quietly(
-        process::cargo()
-            .args(["run", "--quiet", "-p", "control", "--example", "demo_data", "--"])
-            .arg(table)
-            .arg(path),
-    )
+    process::run_quietly(process::command(dev::program("examples/demo_data")?).arg(table).arg(path))
 }
 
 fn create_key(mut postern: Command) -> Result<Value> {

@@ -79,17 +79,22 @@ pub(crate) fn command(options: &Options) -> Result<()> {
     result
 }
 
-/// Compiles the binary `postern`.
+/// Compiles the binary `postern`, and what makes the demo data.
 pub(crate) fn build_control() -> Result<()> {
     process::progress("Building the control plane");
-    // With what makes the demo data, which is needed next, and with the features that tests have: compiled once.
-    process::run(process::cargo().args(["build", "-p", "control", "--bins", "--examples"]))
+    let made = ["--bin", "postern", "--example", "demo_data", "--example", "demo_archive"];
+    process::run(process::cargo().arg("build").args(process::SAME_FEATURES).args(made))
 }
 
-/// The binary `postern`, which cargo puts beside this one.
+/// The binary `postern`.
 pub(crate) fn control_program() -> Result<PathBuf> {
+    program("postern")
+}
+
+/// A program that cargo puts beside this one.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().context("the path of xtask itself is unknown")?;
-    Ok(this.with_file_name("postern"))
+    Ok(this.with_file_name(name))
 }
 
 /// Runs until a service fails or the user interrupts. Services stop when they go out of scope.

@@ -78,9 +78,12 @@ fn send_file(
     Ok(text)
 }
 
-/// A port that nobody listens on at the moment.
+/// A port that nobody listens on at the moment, and that the system gives nobody who asks for any.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    const PORTS: std::ops::Range<u16> = 10_240..32_768;
+    let skipped = getrandom::u32()? as usize % PORTS.len();
+    let mut ports = PORTS.cycle().skip(skipped).take(PORTS.len());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("all ports are taken")
 }
 
 /// # Errors

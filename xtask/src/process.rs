@@ -81,6 +81,10 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Packages that have the features of dependencies be the same in whatever command names them. Otherwise a command compiles again,
+/// for minutes, what another one has compiled.
+pub(crate) const SAME_FEATURES: [&str; 4] = ["-p", "control", "-p", "xtask"];
+
 /// `cargo` of the native tool chain.
 pub(crate) fn cargo() -> Command {
     command("cargo")

@@ -24,16 +24,21 @@ pub(crate) fn command(filter: Option<&str>) -> Result<()> {
     let mut failed = Vec::new();
     process::progress("Testing shared, control, xtask, the oracle and the simulated KV");
     let mut unit = process::cargo();
-    unit.args(["test", "--no-fail-fast", "-p", "shared", "-p", "control", "-p", "xtask", "-p", "oracle"])
-        .args(["-p", "kv-sim"])
+    unit.args(["test", "--no-fail-fast", "-p", "shared", "-p", "oracle", "-p", "kv-sim"])
+        .args(process::SAME_FEATURES)
         .args(filter);
     if process::run(unit.env("TEST_POSTGRES_URL", postgres.url())).is_err() {
         failed.push("unit tests");
     }
     process::progress("Testing end to end");
+    // What embeds are signed with is an example, which no test builds by itself.
+    let mut signer = process::cargo();
+    signer.args(["build", "-p", "tests", "--example", "sign"]).args(process::SAME_FEATURES);
+    process::run(&mut signer)?;
     let mut whole = process::cargo();
     whole
-        .args(["test", "--no-fail-fast", "-p", "tests"])
+        .args(["test", "--no-fail-fast", "-p", "tests", "--test", "it"])
+        .args(process::SAME_FEATURES)
         .args(filter)
         .env("TEST_POSTGRES_URL", postgres.url())
         .env("POSTGRES_BIN_DIR", programs)

@@ -9,13 +9,14 @@ use super::Printer;
 use crate::manage::{Actor, Done, key, share as manage};
 use crate::service::Service;
 use crate::store::Page;
+use crate::store::share::Stored;
 use clap::{Args, Subcommand};
 use filter::Filter;
 use serde::de::DeserializeOwned;
-use serde_json::json;
-use shared::face::dashboard::manage::{ShareFilter, ShareIn, ShareOut};
+use serde_json::{Value, json};
+use shared::face::dashboard::manage::{ShareFilter, ShareIn, TargetShareOut};
 use shared::model::policy::{DefaultMode, Policy};
-use shared::model::share::ShareType;
+use shared::model::share::{ShareType, TargetKind};
 use shared::{Error, Result};
 use uuid::Uuid;
 
@@ -38,10 +39,13 @@ pub(super) enum Command {
         #[command(flatten)]
         preview: preview::PreviewArgs,
     },
-    /// List shares, newest first.
+    /// List shares of dashboards, data products and maps, newest first.
     List {
         #[command(flatten)]
         whose: Whose,
+        /// Only of these: `dashboard`, `data_product`, `item` or `collection`.
+        #[arg(long, value_parser = kind)]
+        target_type: Option<TargetKind>,
         #[command(flatten)]
         filter: Filter,
     },
@@ -138,24 +142,26 @@ pub(super) async fn run(service: &Service, command: Command, printer: &Printer) 
             let actor = whose.actor(service).await?;
             let dashboard = create.dashboard;
             let done = manage::create(service, &actor, dashboard, create.read()?, None).await?;
-            print_one(printer, &done);
+            print_one(service, printer, &done.body);
         }
         Command::Preview { whose, preview } => {
             preview::run(service, &whose.actor(service).await?, preview, printer).await?;
         }
-        Command::List { whose, filter } => {
+        Command::List { whose, target_type, filter } => {
             let actor = whose.actor(service).await?;
-            let shares = all(service, &actor, &filter.read()?).await?;
-            printer.print(&json!(shares), || shares.iter().map(line).collect::<Vec<_>>().join("\n"));
+            let shares = all(service, &actor, target_type, &filter.read()?).await?;
+            let json: Vec<Value> = shares.iter().map(|share| rendered(service, share)).collect();
+            let lines = || shares.iter().map(|share| line(&service.target_share_out(share)));
+            printer.print(&json!(json), || lines().collect::<Vec<_>>().join("\n"));
         }
         Command::Rotate { whose, id } => {
             let actor = whose.actor(service).await?;
-            let done = manage::rotate(service, &actor, id, None).await?;
-            print_one(printer, &done);
+            let done = manage::rotate(service, &actor, TargetKind::SHARED, id, None).await?;
+            print_one(service, printer, &done.body);
         }
         Command::Revoke { whose, id } => {
             let actor = whose.actor(service).await?;
-            let Done { body, .. } = manage::revoke(service, &actor, id).await?;
+            let Done { body, .. } = manage::revoke(service, &actor, TargetKind::SHARED, id).await?;
             printer.print(&json!(body), || {
                 let what = if body.revoked { "Revoked" } else { "It was revoked before" };
                 format!("{what} ({}).", body.effective)
@@ -186,16 +192,26 @@ impl CreateArgs {
     }
 }
 
+fn kind(name: &str) -> std::result::Result<TargetKind, String> {
+    let kind = TargetKind::parse(name).filter(|kind| TargetKind::SHARED.contains(kind));
+    kind.ok_or_else(|| "must be dashboard, data_product, item or collection".to_owned())
+}
+
 /// Reads the JSON of a flag; `pointer` is what the API calls it.
 fn from_json<T: DeserializeOwned>(pointer: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::invalid(pointer, error.to_string()))
 }
 
-async fn all(service: &Service, actor: &Actor, filter: &ShareFilter) -> Result<Vec<ShareOut>> {
-    let mut shares: Vec<ShareOut> = Vec::new();
+async fn all(
+    service: &Service,
+    actor: &Actor,
+    kind: Option<TargetKind>,
+    filter: &ShareFilter,
+) -> Result<Vec<Stored>> {
+    let mut shares: Vec<Stored> = Vec::new();
     loop {
-        let page = Page { limit: PAGE, before: shares.last().map(|share| share.id) };
-        let listed = manage::list(service, actor, filter, &page).await?;
+        let page = Page { limit: PAGE, before: shares.last().map(|stored| stored.share.id) };
+        let listed = manage::list(service, actor, (kind, filter.dashboard_id), filter, &page).await?;
         if listed.records.is_empty() {
             return Ok(shares);
         }
@@ -203,11 +219,23 @@ async fn all(service: &Service, actor: &Actor, filter: &ShareFilter) -> Result<V
     }
 }
 
-fn print_one(printer: &Printer, done: &Done<ShareOut>) {
-    printer.print(&json!(done.body), || line(&done.body));
+fn print_one(service: &Service, printer: &Printer, share: &Stored) {
+    printer.print(&rendered(service, share), || line(&service.target_share_out(share)));
 }
 
-fn line(share: &ShareOut) -> String {
+/// As the list of all shares has it, and what the dashboard dialect adds to its own.
+fn rendered(service: &Service, stored: &Stored) -> Value {
+    let mut share = json!(service.target_share_out(stored));
+    if let (TargetKind::Dashboard, Some(fields), Value::Object(own)) =
+        (stored.share.target.kind, share.as_object_mut(), json!(service.share_out(stored)))
+    {
+        fields.extend(own);
+    }
+    share
+}
+
+fn line(share: &TargetShareOut) -> String {
+    let TargetShareOut { id, target_type, status, effective, name, .. } = share;
     let url = share.url.as_deref().unwrap_or("-");
-    format!("{}  {}  {}  {}  {url}", share.id, share.status.name(), share.effective, share.name)
+    format!("{id}  {target_type}  {}  {effective}  {name}  {url}", status.name())
 }

@@ -7,6 +7,7 @@ use http::Uri;
 use http::request::Parts;
 use shared::face::Answer;
 use shared::face::dashboard::manage::{ListOut, ShareFilter};
+use shared::model::share::TargetKind;
 use shared::{Error, Result};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -57,6 +58,41 @@ impl<S: Send + Sync> FromRequestParts<S> for ShareQuery {
         let mut query = parameters(&parts.uri)?;
         let page = page(&mut query)?;
         Ok(Self { page, filter: ShareFilter::from_query(query)? })
+    }
+}
+
+/// Query of the list of shares of anything: as [`ShareQuery`], and what they open.
+pub(crate) struct TargetShareQuery {
+    /// Which page.
+    pub(crate) page: Page,
+    /// Of what, by kind and id.
+    pub(crate) target: (Option<TargetKind>, Option<Uuid>),
+    /// Of which shares.
+    pub(crate) filter: ShareFilter,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TargetShareQuery {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let mut query = parameters(&parts.uri)?;
+        let page = page(&mut query)?;
+        let kind = query.remove("target_type").map(|name| {
+            TargetKind::parse(&name).filter(|kind| TargetKind::SHARED.contains(kind)).ok_or_else(|| {
+                Error::invalid("/target_type", "must be dashboard, data_product, item or collection")
+            })
+        });
+        let id = query.remove("target_id").map(|text| {
+            Uuid::parse_str(&text).map_err(|_| Error::invalid("/target_id", "must be the id of something"))
+        });
+        if query.contains_key("dashboard_id") {
+            return Err(Error::invalid("/dashboard_id", "is no parameter: target_id is").into());
+        }
+        Ok(Self {
+            page,
+            target: (kind.transpose()?, id.transpose()?),
+            filter: ShareFilter::from_query(query)?,
+        })
     }
 }
 

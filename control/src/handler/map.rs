@@ -1,6 +1,6 @@
 //! `/api/v1/projects`, `/api/v1/collections`, `/api/v1/items`, `/api/v1/archives`, `/api/v1/usage`
 
-use super::{Id, Input, ListQuery, Rejection, Reply, changed, listed};
+use super::{Id, Input, ListQuery, ONCE, Rejection, Reply, changed, listed, refuse_once};
 use crate::auth::{Caller, ContentRead, ContentWrite, SharesRead};
 use crate::manage::map as manage;
 use crate::openapi::{Conflict, Failure};
@@ -10,7 +10,7 @@ use crate::store::map::{Project, Stored};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use shared::face::Answer;
 use shared::face::dashboard::manage::{
     ArchiveOut, CollectionIn, CollectionOut, ItemIn, ItemOut, ListOut, ProjectIn, ProjectOut, UsageOut,
@@ -151,15 +151,17 @@ pub(crate) async fn delete_item(
 
 /// Upload a PMTiles archive, as the whole body. Its `key` is what a profile of an item names.
 ///
-/// Through the edge's host an upload may take 30 s; the control plane's own host sets no limit but a pause of 30 s.
+/// Takes no `Idempotency-Key`: a repeated upload makes a further archive. Through the edge's host an upload may take 30 s; the control plane's own host sets no limit but a pause of 30 s.
 #[utoipa::path(post, path = "/api/v1/archives", tag = "maps", operation_id = "uploadArchive",
     request_body(content = Vec<u8>, content_type = "application/vnd.pmtiles"),
     responses((status = 201, body = ArchiveOut), Failure), security(("api_key" = ["content:write"])))]
 pub(crate) async fn upload(
     State(service): State<Arc<Service>>,
     caller: Caller<ContentWrite>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Reply, Rejection> {
+    refuse_once(headers.get(ONCE))?;
     let key = format!("{}/{}.pmtiles", caller.actor.organization.slug, Uuid::now_v7());
     let archive = service.archives.upload(&key, body.into_data_stream()).await?;
     Ok(Reply(Answer::json(201, &ArchiveOut::new(&key, &archive))))

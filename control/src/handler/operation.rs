@@ -1,9 +1,9 @@
 //! `/v1/op/share.link.{create,revoke}`, `/v1/share/link/{create,revoke}`: the management half of the operation dialect. What
 //! goes wrong is rendered in its own words by [`crate::observe`].
 
-use super::{Rejection, Reply, once, read};
+use super::{Rejection, Reply, changed, once, read};
 use crate::auth::{Caller, SharesWrite, prefix};
-use crate::manage::{Once, link as manage};
+use crate::manage::{Done, Once, link as manage};
 use crate::observe;
 use crate::service::Service;
 use axum::extract::{FromRequest, Request, State};
@@ -14,7 +14,6 @@ use shared::face::dispatch::{Dialect, dialect};
 use shared::face::operation::{link::parse_revoke, parse};
 use shared::face::secure_link::{Refusal, refuse};
 use shared::face::{Answer, MAX_BODY_BYTES};
-use shared::model::api_key::Prefix;
 use std::sync::Arc;
 
 /// A body of the dialect, not yet read.
@@ -42,7 +41,8 @@ pub(crate) async fn create(
     body: Body,
 ) -> Result<Response, Rejection> {
     let done = manage::create(&service, &caller.actor, &body.fields, body.once.as_ref()).await?;
-    Ok(Reply(Answer::json(200, &done.body)).into_response())
+    // The contract knows no 202: its body says whether the edge serves the link.
+    Ok(changed(200, &Done { pending: false, ..done }))
 }
 
 /// The path that the secure-link dialect shares.
@@ -56,9 +56,7 @@ pub(crate) async fn create_shared(
     let refusal = match dialect(&body.fields, key) {
         Dialect::Operation => return create(State(service), caller, body).await,
         Dialect::Ambiguous => Refusal::Ambiguous,
-        Dialect::SecureLink if key == Prefix::Postern && !body.fields.contains_key("links") => {
-            Refusal::NoLinks
-        }
+        Dialect::SecureLink if !body.fields.contains_key("links") => Refusal::NoLinks,
         Dialect::SecureLink => Refusal::NotServed,
     };
     let request_id = observe::request_id(&headers);

@@ -8,6 +8,7 @@ use crate::service::Service;
 use axum::extract::State;
 use axum::response::Response;
 use shared::face::dashboard::manage::{PasswordIn, ShareOut};
+use shared::model::share::TargetKind;
 use std::sync::Arc;
 
 /// Set a share's password. Visitors who gave the old one must give the new one.
@@ -22,8 +23,8 @@ pub(crate) async fn set(
     Id(id): Id,
     input: Input<PasswordIn>,
 ) -> Result<Response, Rejection> {
-    let done = manage::set(&service, &caller.actor, id, input.value).await?;
-    Ok(changed(200, &done))
+    let done = manage::set(&service, &caller.actor, TargetKind::DASHBOARDS, id, input.value).await?;
+    Ok(changed(200, &done.map(|stored| service.share_out(&stored))))
 }
 
 /// Remove a share's password. Repeating it is no mistake; 409 when the organization demands one of every share.
@@ -36,8 +37,8 @@ pub(crate) async fn remove(
     caller: Caller<SharesWrite>,
     Id(id): Id,
 ) -> Result<Response, Rejection> {
-    let done = manage::remove(&service, &caller.actor, id).await?;
-    Ok(changed(200, &done))
+    let done = manage::remove(&service, &caller.actor, TargetKind::DASHBOARDS, id).await?;
+    Ok(changed(200, &done.map(|stored| service.share_out(&stored))))
 }
 
 /// Count the guesses of a share's password anew: a lock ends.
@@ -50,6 +51,6 @@ pub(crate) async fn reset_attempts(
     caller: Caller<SharesWrite>,
     Id(id): Id,
 ) -> Result<Response, Rejection> {
-    let done = manage::reset_attempts(&service, &caller.actor, id).await?;
-    Ok(changed(200, &done))
+    let done = manage::reset_attempts(&service, &caller.actor, TargetKind::DASHBOARDS, id).await?;
+    Ok(changed(200, &done.map(|stored| service.share_out(&stored))))
 }

@@ -1,6 +1,6 @@
 //! `/v1/data-products/{id}/share`: the data product dialect (seed 000). Its password routes are an extension.
 
-use super::{Empty, Id, Input, Rejection, Reply, changed, refuse_once};
+use super::{Id, Input, Optional, Rejection, Reply, changed, refuse_once};
 use crate::auth::{Caller, SharesRead, SharesWrite};
 use crate::manage::data_product::link as manage;
 use crate::service::Service;
@@ -45,20 +45,23 @@ pub(crate) async fn get(
 }
 
 /// Make a data product's link, or rotate the one that there is: the old one is dead, a password stays.
+///
+/// A body is an extension: its password becomes the link's.
 #[utoipa::path(post, path = "/v1/data-products/{id}/share", tag = "data product links", operation_id = "rotateDataProductShare",
     params(("id" = uuid::Uuid, Path, description = "The data product"), crate::openapi::IdempotencyKey),
+    request_body = Option<ProductPasswordIn>,
     responses((status = 200, description = "The link opens.", body = ProductShareOut),
         (status = 202, description = "Saved here; the edge has yet to learn of it.", body = ProductShareOut),
-        (status = 409, description = "`conflict`: the data product has no rows yet, or the organization demands passwords.",
+        (status = 409, description = "`conflict`: the data product has no rows yet, or the organization demands a password and there is none.",
             body = ProductErrorOut<'static>), ProductFailure),
     security(("api_key" = ["shares:write"])))]
 pub(crate) async fn rotate(
     State(service): State<Arc<Service>>,
     caller: Caller<SharesWrite>,
     Id(id): Id,
-    input: Empty,
+    input: Optional<ProductPasswordIn>,
 ) -> Result<Response, Rejection> {
-    Ok(changed(200, &manage::rotate(&service, &caller.actor, id, input.once.as_ref()).await?))
+    Ok(changed(200, &manage::rotate(&service, &caller.actor, id, input.value, input.once.as_ref()).await?))
 }
 
 /// Revoke a data product's link, and its password with it. Repeating it is no mistake.

@@ -11,6 +11,7 @@ use shared::Error;
 use shared::face::Answer;
 use shared::face::dashboard::error::ErrorOut;
 use shared::face::dashboard::manage::{ListOut, RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
+use shared::model::share::TargetKind;
 use std::sync::Arc;
 
 /// Share a dashboard: make a public link.
@@ -29,7 +30,7 @@ pub(crate) async fn create(
     input: Input<ShareIn>,
 ) -> Result<Response, Rejection> {
     let done = manage::create(&service, &caller.actor, dashboard, input.value, input.once.as_ref()).await?;
-    Ok(changed(201, &done))
+    Ok(changed(201, &done.map(|stored| service.share_out(&stored))))
 }
 
 /// Give a share a new token; the old link is dead.
@@ -43,8 +44,9 @@ pub(crate) async fn rotate(
     Id(id): Id,
     input: Empty,
 ) -> Result<Response, Rejection> {
-    let done = manage::rotate(&service, &caller.actor, id, input.once.as_ref()).await?;
-    Ok(changed(200, &done))
+    let done =
+        manage::rotate(&service, &caller.actor, TargetKind::DASHBOARDS, id, input.once.as_ref()).await?;
+    Ok(changed(200, &done.map(|stored| service.share_out(&stored))))
 }
 
 /// Change a share's name, times, count or policies. What is absent stays.
@@ -59,7 +61,7 @@ pub(crate) async fn amend(
     input: Input<SharePatchIn>,
 ) -> Result<Response, Rejection> {
     let done = manage::amend(&service, &caller.actor, id, input.value).await?;
-    Ok(changed(200, &done))
+    Ok(changed(200, &done.map(|stored| service.share_out(&stored))))
 }
 
 /// Revoke a share, for good. Repeating it is no mistake.
@@ -73,7 +75,7 @@ pub(crate) async fn revoke(
     caller: Caller<SharesWrite>,
     Id(id): Id,
 ) -> Result<Response, Rejection> {
-    let done = manage::revoke(&service, &caller.actor, id).await?;
+    let done = manage::revoke(&service, &caller.actor, TargetKind::DASHBOARDS, id).await?;
     Ok(changed(200, &done))
 }
 
@@ -86,7 +88,8 @@ pub(crate) async fn get(
     caller: Caller<SharesRead>,
     Id(id): Id,
 ) -> Result<Reply, Rejection> {
-    Ok(Reply(Answer::json(200, &manage::get(&service, &caller.actor, id).await?)))
+    let found = manage::get(&service, &caller.actor, TargetKind::DASHBOARDS, id).await?;
+    Ok(Reply(Answer::json(200, &service.share_out(&found))))
 }
 
 /// The organization's shares, newest first; `total` counts those that match.
@@ -100,8 +103,9 @@ pub(crate) async fn list(
     caller: Caller<SharesRead>,
     ShareQuery { page, filter }: ShareQuery,
 ) -> Result<Reply, Rejection> {
-    let shares = manage::list(&service, &caller.actor, &filter, &page).await?;
-    Ok(listed(&page, shares, |share| share.id, |share| share))
+    let target = (Some(TargetKind::Dashboard), filter.dashboard_id);
+    let shares = manage::list(&service, &caller.actor, target, &filter, &page).await?;
+    Ok(listed(&page, shares, |stored| stored.share.id, |stored| service.share_out(&stored)))
 }
 
 /// The shares of a dashboard, newest first; `total` counts those that match.
@@ -117,6 +121,6 @@ pub(crate) async fn list_of(
     if filter.dashboard_id.is_some() {
         return Err(Error::invalid("/dashboard_id", "is in the path").into());
     }
-    let shares = manage::list_of(&service, &caller.actor, dashboard, filter, &page).await?;
-    Ok(listed(&page, shares, |share| share.id, |share| share))
+    let shares = manage::list_of(&service, &caller.actor, dashboard, &filter, &page).await?;
+    Ok(listed(&page, shares, |stored| stored.share.id, |stored| service.share_out(&stored)))
 }

@@ -8,7 +8,7 @@ use crate::store::{self, Page, Session, outbox};
 use shared::face::dashboard::manage::{
     BulkAction, BulkIn, BulkOut, BulkShareOut, MAX_BULK_SHARES, ShareFilter, ShareOut, effective,
 };
-use shared::model::share::{Share, ShareType, State};
+use shared::model::share::{Share, ShareType, State, TargetKind};
 use shared::time::Millis;
 use shared::{Error, Result};
 use std::cmp::Reverse;
@@ -28,7 +28,7 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
         let mut session = service.store.read().await?;
         let found = find(&mut session, actor, &input.filter, now).await?;
         let pending = found.iter().any(|stored| stored.pending);
-        let body = answer(service, &found, (0, pending), now);
+        let body = answer(service, &found, (0, pending));
         return Ok(Done { body, pending: false, replayed: false });
     }
     let mut session = service.store.write().await?;
@@ -37,7 +37,7 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
     let (mut changed, mut keys) = (Vec::new(), Vec::new());
     for mut share in locked {
         if change(service, &mut session, actor, (input.action, &mut share), now).await? {
-            changed.push(share::find(&mut session, actor, share.id).await?);
+            changed.push(share::find(&mut session, actor, TargetKind::DASHBOARDS, share.id).await?);
         }
         // Of one that somebody else has revoked as well: its old link may still be served.
         let pending = outbox::pending_of(&mut session, share.id).await?;
@@ -69,7 +69,7 @@ pub(crate) async fn run(service: &Service, actor: &Actor, input: &BulkIn) -> Res
         stored.pending = late.contains(&stored.share.id);
     }
     let pending = !late.is_empty();
-    let body = answer(service, &changed, (changed.len(), pending), service.clock.now());
+    let body = answer(service, &changed, (changed.len(), pending));
     Ok(Done { body: BulkOut { matched: found.len() as u64, ..body }, pending, replayed: false })
 }
 
@@ -83,7 +83,8 @@ fn of_links(input: &BulkIn) -> BulkIn {
 }
 
 fn wanted<'a>(actor: &Actor, filter: &'a ShareFilter, now: Millis) -> Wanted<'a> {
-    Wanted { organization: actor.organization.id, filter, live_only: true, now }
+    let (kind, target) = (Some(TargetKind::Dashboard), filter.dashboard_id);
+    Wanted { organization: actor.organization.id, kind, target, filter, live_only: true, now }
 }
 
 /// The live shares that the filter is true of, newest first.
@@ -122,7 +123,7 @@ async fn lock_all(session: &mut Session, actor: &Actor, found: &[Stored], now: M
     // Then the shares and, last, their contexts, for the same reason.
     let mut locked = Vec::with_capacity(found.len());
     for stored in found {
-        locked.push(share::lock(session, actor, stored.share.id).await?);
+        locked.push(share::lock(session, actor, TargetKind::DASHBOARDS, stored.share.id).await?);
     }
     store::context::touch(session, found.iter().filter_map(|stored| stored.share.context), now).await?;
     Ok(locked)
@@ -146,10 +147,9 @@ async fn change(
 }
 
 /// What was done; `pending` is told apart from the shares, since links of earlier changes count as well.
-fn answer(service: &Service, shares: &[Stored], (changed, pending): (usize, bool), now: Millis) -> BulkOut {
+fn answer(service: &Service, shares: &[Stored], (changed, pending): (usize, bool)) -> BulkOut {
     let brief = |stored: &Stored| {
-        let ShareOut { id, status, token, url, generation, effective, .. } =
-            share::render(service, stored, now);
+        let ShareOut { id, status, token, url, generation, effective, .. } = service.share_out(stored);
         BulkShareOut { id, status, token, url, generation, effective }
     };
     BulkOut {

@@ -107,7 +107,7 @@ pub(crate) async fn delete(service: &Service, actor: &Actor, id: Uuid) -> Result
     }
     let mut shares = Vec::new();
     for (share, _) in &bound {
-        match share::lock(&mut session, actor, *share).await {
+        match share::lock(&mut session, actor, TargetKind::DASHBOARDS, *share).await {
             Ok(share) => shares.push(share),
             // Another organization's context has no shares here.
             Err(Error::NotFound(_)) => {}

@@ -117,7 +117,7 @@ pub(crate) async fn revoke(
         return Ok(Done { body, pending: false, replayed: false });
     };
     let mut embed =
-        store::share::lock(&mut session, actor.organization.id, TargetKind::Dashboard, embed.id).await?;
+        store::share::lock(&mut session, actor.organization.id, &[TargetKind::Dashboard], embed.id).await?;
     let revoked = share::revoke_within(&mut session, actor, &mut embed, service.clock.now()).await?;
     let pending = commit_of(service, session, dashboard).await?;
     let body = EmbedRevokedOut { revoked, dashboard_id: dashboard, effective: effective(pending) };
@@ -330,7 +330,7 @@ async fn describe(
 async fn lock(session: &mut Session, actor: &Actor, dashboard: Uuid) -> Result<Share> {
     store::dashboard::lock(session, actor.organization.id, dashboard).await?;
     let embed = in_force(session, actor.organization.id, dashboard).await?.ok_or(Error::NotFound("embed"))?;
-    store::share::lock(session, actor.organization.id, TargetKind::Dashboard, embed.id).await
+    store::share::lock(session, actor.organization.id, &[TargetKind::Dashboard], embed.id).await
 }
 
 async fn in_force(session: &mut Session, organization: Uuid, dashboard: Uuid) -> Result<Option<Share>> {

@@ -3,9 +3,9 @@
 use super::{Actor, Done, Once};
 use crate::random;
 use crate::service::Service;
-use crate::store::share::Stored;
 use crate::store::{self, Session, outbox};
 use serde_json::{Map, Value, json};
+use shared::face::dashboard::manage::effective;
 use shared::face::operation::link::{LinkOut, NewLink, RevokedOut, link_id};
 use shared::model::policy::Rules;
 use shared::model::protection::Protection;
@@ -21,11 +21,7 @@ pub(crate) async fn create(
     once: Option<&Once>,
 ) -> Result<Done<LinkOut>> {
     let now = service.clock.now();
-    let limits = {
-        let mut session = service.store.read().await?;
-        store::organization::limits(&mut session, actor.organization.id).await?
-    };
-    let new = NewLink::read(body, &limits, now)?;
+    let new = NewLink::read(body)?;
     let password = service.passwords.hash(&new.password).await?;
     let id = Uuid::now_v7();
     let mut session = service.store.write().await?;
@@ -33,6 +29,9 @@ pub(crate) async fn create(
         let done = commit(service, session, actor, earlier).await?;
         return Ok(Done { replayed: true, ..done });
     }
+    let limits = store::organization::limits(&mut session, actor.organization.id).await?;
+    new.check(&limits, now)?;
+    let max_access_count = limits.count(None)?;
     let target = new.target.ok_or_else(|| unknown(new.kind))?;
     let (name, _) = describe(&mut session, actor, Target { kind: new.kind, id: target }, true).await?;
     let share = Share {
@@ -51,7 +50,7 @@ pub(crate) async fn create(
         rules: Rules::default(),
         closed: false,
         // The first password begins the first version.
-        protection: Protection { password: Some(password), version: 1, resets: 1, max_access_count: None },
+        protection: Protection { password: Some(password), version: 1, resets: 1, max_access_count },
         context: None,
         notify: None,
         not_before: None,
@@ -69,26 +68,12 @@ pub(crate) async fn create(
 
 /// Takes a link back, for good. Again is no mistake.
 pub(crate) async fn revoke(service: &Service, actor: &Actor, id: Uuid) -> Result<RevokedOut> {
-    let now = service.clock.now();
-    let mut session = service.store.write().await?;
-    let kind = find(&mut session, actor, id).await?.share.target.kind;
-    let mut share = store::share::lock(&mut session, actor.organization.id, kind, id).await?;
-    super::share::revoke_within(&mut session, actor, &mut share, now).await?;
-    let keys = outbox::pending_of(&mut session, id).await?;
-    session.commit().await?;
-    let live = service.replication.confirm(keys).await;
-    Ok(RevokedOut { ok: true, id: link_id(id), effective: if live { "live" } else { "pending" } })
-}
-
-/// A link of this dialect; those of another are none here.
-async fn find(session: &mut Session, actor: &Actor, id: Uuid) -> Result<Stored> {
-    for kind in [TargetKind::Item, TargetKind::Collection] {
-        match store::share::find(session, actor.organization.id, kind, id).await {
-            Err(Error::NotFound(_)) => {}
-            found => return found,
-        }
-    }
-    Err(Error::NotFound("link"))
+    let done =
+        super::share::revoke(service, actor, TargetKind::MAPS, id).await.map_err(|error| match error {
+            Error::NotFound(_) => Error::NotFound("link"),
+            error => error,
+        })?;
+    Ok(RevokedOut { ok: true, id: link_id(id), effective: effective(done.pending) })
 }
 
 const fn unknown(kind: TargetKind) -> Error {
@@ -124,7 +109,7 @@ async fn describe(
 }
 
 async fn commit(service: &Service, mut session: Session, actor: &Actor, id: Uuid) -> Result<Done<LinkOut>> {
-    let stored = find(&mut session, actor, id).await?;
+    let stored = store::share::find(&mut session, actor.organization.id, TargetKind::MAPS, id).await?;
     let (_, project) = describe(&mut session, actor, stored.share.target, false).await?;
     let keys = outbox::pending_of(&mut session, id).await?;
     session.commit().await?;

@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 /// Days that `GET /api/v1/usage` tells of.
 const USAGE_DAYS: i64 = 31;
+/// Days that are kept: far more than a gate remembers, which would bring them back.
+const KEPT_DAYS: i64 = 400;
 /// Links that it names as spent, at most.
 const MAX_SPENT: i64 = 1_000;
 
@@ -124,21 +126,25 @@ pub(crate) async fn create_item(
     once: Option<&Once>,
 ) -> Result<Done<Stored<Item>>> {
     input.check(&actor.organization.slug)?;
+    let now = service.clock.now();
+    let mut session = service.store.read().await?;
+    if let Some(earlier) = Once::earlier(once, &mut session, actor, now).await? {
+        return replayed_item(&mut session, actor, earlier).await;
+    }
+    drop(session);
     let mut profiles = Vec::with_capacity(input.profiles.len());
     for (number, profile) in input.profiles.into_iter().enumerate() {
         let pointer = format!("/profiles/{number}/key");
         let archive = service.archives.probe(&pointer, &profile.key).await?;
         profiles.push(Profile { name: profile.name, key: profile.key, archive });
     }
-    let now = service.clock.now();
     let ItemIn { project_id, collection_id, name, attribution, .. } = input;
     let definition = Item { id: Uuid::now_v7(), project_id, name, attribution, profiles };
     let id = definition.id;
     let item = Stored { definition, collection_id, created_at: now };
     let mut session = service.store.write().await?;
     if let Some(earlier) = Once::claim(once, &mut session, actor, id, now).await? {
-        let body = store::map::find_item(&mut session, actor.organization.id, earlier).await?;
-        return Ok(Done { body, pending: false, replayed: true });
+        return replayed_item(&mut session, actor, earlier).await;
     }
     require_project(&mut session, actor, project_id).await?;
     let keys = match collection_id {
@@ -158,6 +164,11 @@ pub(crate) async fn create_item(
     session.commit().await?;
     let pending = !service.replication.confirm(keys).await;
     Ok(Done { body: item, pending, replayed: false })
+}
+
+async fn replayed_item(session: &mut Session, actor: &Actor, id: Uuid) -> Result<Done<Stored<Item>>> {
+    let body = store::map::find_item(session, actor.organization.id, id).await?;
+    Ok(Done { body, pending: false, replayed: true })
 }
 
 async fn lock_for_item(
@@ -235,4 +246,11 @@ pub(crate) async fn usage(service: &Service, actor: &Actor) -> Result<UsageOut> 
         days: days.into_iter().map(|(day, meter)| UsageDayOut::new(day, meter)).collect(),
         spent: spent.into_iter().map(link_id).collect(),
     })
+}
+
+/// Forgets what tiles cost long ago.
+pub(crate) async fn sweep(service: &Service) -> Result<()> {
+    let mut session = service.store.write().await?;
+    store::map::forget_tiles(&mut session, meter::day(service.clock.now()) - KEPT_DAYS).await?;
+    session.commit().await
 }

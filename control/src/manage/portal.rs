@@ -17,6 +17,7 @@ use shared::model::address::Address;
 use shared::model::code::{self, Code, Subject};
 use shared::model::dashboard::is_url_slug;
 use shared::model::portal::{self, MAX_CONTEXTS, Membership, REFRESH_GRACE};
+use shared::model::share::TargetKind;
 use shared::replica::Organization;
 use shared::time::Millis;
 use shared::{Error, Result};
@@ -65,9 +66,10 @@ pub(crate) async fn ask(service: &Service, peer: Peer, input: CodeRequestIn) -> 
 /// Gives a code to whoever asked first, if they may have one; `false` when nobody waits. Each has a transaction of its own, so that none
 /// waits for another: the code and its mail are made in it.
 pub(crate) async fn issue_code(service: &Service) -> Result<bool> {
-    let now = service.clock.now();
     let mut session = service.store.write().await?;
     let Some(asked) = store::portal::take_asked(&mut session).await? else { return Ok(false) };
+    // Not before its turn: whoever asked meanwhile would be judged by a time before they did.
+    let now = service.clock.now();
     issue_to(&mut session, &asked, now).await?;
     session.commit().await?;
     Ok(true)
@@ -310,7 +312,7 @@ pub(crate) async fn accesses(
     page: &Page,
 ) -> Result<Listed<AccessOut>> {
     let mut session = service.store.read().await?;
-    super::share::find(&mut session, actor, share).await?;
+    super::share::find(&mut session, actor, TargetKind::DASHBOARDS, share).await?;
     let listed = store::access_log::list(&mut session, share, page).await?;
     let render = |entry: store::access_log::Entry| AccessOut {
         id: entry.id,

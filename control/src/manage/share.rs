@@ -1,4 +1,5 @@
-//! Shares of dashboards: create, rotate, amend, revoke, read.
+//! Shares: those of dashboards are made and amended here, all are rotated, revoked and read. `kinds` says of what a caller's dialect
+//! knows shares: others are none there.
 
 use super::{Actor, Done, Once};
 use crate::random;
@@ -8,7 +9,7 @@ use crate::store::share::Stored;
 use crate::store::share::filter::Wanted;
 use crate::store::{self, Listed, Page, Session, outbox};
 use serde_json::{Value, json};
-use shared::face::dashboard::manage::{RevokedOut, ShareFilter, ShareIn, ShareOut, SharePatchIn};
+use shared::face::dashboard::manage::{RevokedOut, ShareFilter, ShareIn, SharePatchIn, effective};
 use shared::model::filter::Filter;
 use shared::model::protection::Protection;
 use shared::model::share::{Permission, Share, ShareType, State, Target, TargetKind};
@@ -24,7 +25,7 @@ pub(crate) async fn create(
     dashboard: Uuid,
     input: ShareIn,
     once: Option<&Once>,
-) -> Result<Done<ShareOut>> {
+) -> Result<Done<Stored>> {
     let password = match &input.password {
         None => None,
         Some(typed) => Some(service.passwords.hash(typed).await?),
@@ -94,15 +95,16 @@ pub(super) async fn insert_within(
 pub(crate) async fn rotate(
     service: &Service,
     actor: &Actor,
+    kinds: &[TargetKind],
     id: Uuid,
     once: Option<&Once>,
-) -> Result<Done<ShareOut>> {
+) -> Result<Done<Stored>> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
     if let Some(earlier) = Once::claim(once, &mut session, actor, id, now).await? {
         return replay(service, actor, session, earlier).await;
     }
-    let mut share = lock(&mut session, actor, id).await?;
+    let mut share = lock(&mut session, actor, kinds, id).await?;
     rotate_within(service, &mut session, actor, &mut share, now).await?;
     commit(service, session, actor, id).await
 }
@@ -132,7 +134,7 @@ pub(crate) async fn amend(
     actor: &Actor,
     id: Uuid,
     input: SharePatchIn,
-) -> Result<Done<ShareOut>> {
+) -> Result<Done<Stored>> {
     let now = service.clock.now();
     let change = input.into_amendment()?;
     let detail = json!({
@@ -145,27 +147,33 @@ pub(crate) async fn amend(
     });
     let mut session = service.store.write().await?;
     // The dashboard first, as everywhere: two sessions that lock both must not wait for one another.
-    let dashboard = find(&mut session, actor, id).await?.share.target.id;
+    let dashboard = find(&mut session, actor, TargetKind::DASHBOARDS, id).await?.share.target.id;
     let filters = match store::dashboard::lock(&mut session, actor.organization.id, dashboard).await {
         Ok(opened) => filters(&opened),
         // A share that outlived its dashboard is revoked, and says so itself.
         Err(Error::NotFound(_)) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let mut share = lock(&mut session, actor, id).await?;
+    let mut share = lock(&mut session, actor, TargetKind::DASHBOARDS, id).await?;
     let limits = store::organization::limits(&mut session, actor.organization.id).await?;
     share.amend(change, &filters, &limits, now)?;
     save(service, session, actor, &share, ("share.amend", detail)).await
 }
 
 /// Takes a share back, for good. Again is no mistake: `revoked` is then false.
-pub(crate) async fn revoke(service: &Service, actor: &Actor, id: Uuid) -> Result<Done<RevokedOut>> {
+pub(crate) async fn revoke(
+    service: &Service,
+    actor: &Actor,
+    kinds: &[TargetKind],
+    id: Uuid,
+) -> Result<Done<RevokedOut>> {
     let now = service.clock.now();
     let mut session = service.store.write().await?;
-    let mut share = lock(&mut session, actor, id).await?;
+    let mut share = lock(&mut session, actor, kinds, id).await?;
     let revoked = revoke_within(&mut session, actor, &mut share, now).await?;
-    let Done { body: share, pending, replayed } = commit(service, session, actor, id).await?;
-    Ok(Done { body: RevokedOut { revoked, id, effective: share.effective }, pending, replayed })
+    let done = commit(service, session, actor, id).await?;
+    let effective = effective(done.pending);
+    Ok(done.map(|_| RevokedOut { revoked, id, effective }))
 }
 
 /// Takes a locked share back. `false` when it was revoked before.
@@ -188,25 +196,23 @@ pub(super) async fn revoke_within(
 }
 
 /// One share.
-pub(crate) async fn get(service: &Service, actor: &Actor, id: Uuid) -> Result<ShareOut> {
+pub(crate) async fn get(service: &Service, actor: &Actor, kinds: &[TargetKind], id: Uuid) -> Result<Stored> {
     let mut session = service.store.read().await?;
-    let stored = find(&mut session, actor, id).await?;
-    Ok(render(service, &stored, service.clock.now()))
+    find(&mut session, actor, kinds, id).await
 }
 
-/// The organization's shares that the filter is true of; newest first.
+/// The organization's shares of what is named by kind and id, and that the filter is true of; newest first.
 pub(crate) async fn list(
     service: &Service,
     actor: &Actor,
+    (kind, target): (Option<TargetKind>, Option<Uuid>),
     filter: &ShareFilter,
     page: &Page,
-) -> Result<Listed<ShareOut>> {
+) -> Result<Listed<Stored>> {
     let now = service.clock.now();
-    let wanted = Wanted { organization: actor.organization.id, filter, live_only: false, now };
+    let wanted = Wanted { organization: actor.organization.id, kind, target, filter, live_only: false, now };
     let mut session = service.store.read().await?;
-    let listed = store::share::filter::list(&mut session, &wanted, page).await?;
-    let records = listed.records.iter().map(|stored| render(service, stored, now)).collect();
-    Ok(Listed { total: listed.total, records })
+    store::share::filter::list(&mut session, &wanted, page).await
 }
 
 /// As [`list`], of one dashboard, which must be there.
@@ -214,22 +220,43 @@ pub(crate) async fn list_of(
     service: &Service,
     actor: &Actor,
     dashboard: Uuid,
-    filter: ShareFilter,
+    filter: &ShareFilter,
     page: &Page,
-) -> Result<Listed<ShareOut>> {
+) -> Result<Listed<Stored>> {
     super::dashboard::get(service, actor, dashboard).await?;
-    let filter = ShareFilter { dashboard_id: Some(dashboard), ..filter };
-    list(service, actor, &filter, page).await
+    list(service, actor, (Some(TargetKind::Dashboard), Some(dashboard)), filter, page).await
 }
 
-/// A share of a dashboard, held until the session ends. Those of anything else are for their own dialects.
-pub(super) async fn lock(session: &mut Session, actor: &Actor, id: Uuid) -> Result<Share> {
-    store::share::lock(session, actor.organization.id, TargetKind::Dashboard, id).await
+/// A share, held until the session ends.
+pub(super) async fn lock(
+    session: &mut Session,
+    actor: &Actor,
+    kinds: &[TargetKind],
+    id: Uuid,
+) -> Result<Share> {
+    let organization = actor.organization.id;
+    if kinds.contains(&TargetKind::DataProduct) {
+        // Whoever changes the link of a data product holds the product's row, and that first.
+        let target = find(session, actor, kinds, id).await?.share.target;
+        if target.kind == TargetKind::DataProduct {
+            match store::data_product::lock(session, organization, target.id).await {
+                // A link that outlived its product is revoked, and says so itself.
+                Ok(_) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    store::share::lock(session, organization, kinds, id).await
 }
 
-/// A share of a dashboard.
-pub(super) async fn find(session: &mut Session, actor: &Actor, id: Uuid) -> Result<Stored> {
-    store::share::find(session, actor.organization.id, TargetKind::Dashboard, id).await
+/// A share.
+pub(super) async fn find(
+    session: &mut Session,
+    actor: &Actor,
+    kinds: &[TargetKind],
+    id: Uuid,
+) -> Result<Stored> {
+    store::share::find(session, actor.organization.id, kinds, id).await
 }
 
 /// What the viewers of a dashboard may narrow.
@@ -252,7 +279,7 @@ async fn issue(service: &Service, session: &mut Session, share: &Share) -> Resul
 }
 
 /// Answers a repeated request with what the first one made, and tries once more to make it known.
-async fn replay(service: &Service, actor: &Actor, session: Session, id: Uuid) -> Result<Done<ShareOut>> {
+async fn replay(service: &Service, actor: &Actor, session: Session, id: Uuid) -> Result<Done<Stored>> {
     let done = commit(service, session, actor, id).await?;
     Ok(Done { replayed: true, ..done })
 }
@@ -264,7 +291,7 @@ pub(super) async fn save(
     actor: &Actor,
     share: &Share,
     what: (&str, Value),
-) -> Result<Done<ShareOut>> {
+) -> Result<Done<Stored>> {
     save_within(service, &mut session, actor, share, what).await?;
     commit(service, session, actor, share.id).await
 }
@@ -293,19 +320,13 @@ pub(super) async fn commit(
     mut session: Session,
     actor: &Actor,
     id: Uuid,
-) -> Result<Done<ShareOut>> {
-    let stored = find(&mut session, actor, id).await?;
+) -> Result<Done<Stored>> {
+    let stored = find(&mut session, actor, TargetKind::SHARED, id).await?;
     let mut keys = outbox::pending_of(&mut session, id).await?;
     if let Some(context) = stored.share.context {
         keys.extend(store::context::pending(&mut session, context).await?);
     }
     session.commit().await?;
     let pending = !service.replication.confirm(keys).await;
-    let body = render(service, &Stored { pending, ..stored }, service.clock.now());
-    Ok(Done { body, pending, replayed: false })
-}
-
-pub(super) fn render(service: &Service, stored: &Stored, now: Millis) -> ShareOut {
-    let Stored { share, pending, usage } = stored;
-    ShareOut::new(share, service.link(share), (*pending, usage), now)
+    Ok(Done { body: Stored { pending, ..stored }, pending, replayed: false })
 }

@@ -5,9 +5,10 @@ use super::{Products, blocking, file};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream::unfold;
+use shared::app::places::{Places, Room};
 use shared::model::data_product::{Format, View};
+use shared::time::Millis;
 use shared::{Error, Result};
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,67 +17,49 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Downloads of one share at once.
-const OF_ONE_SHARE: usize = 4;
-/// Downloads at once: each may hold a row group of some 50 MiB.
-const OF_ALL: usize = 16;
+/// Downloads of one share at once, and of all: each may hold a row group and what is made of it, some 50 MiB. A reader that takes
+/// nothing for a minute gives its place to the next one.
+const ROOM: Room = Room { of_one: 4, of_all: 16, stalled: Duration::from_mins(1) };
 /// How often a download asks whether its link still opens.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// A reader that takes nothing for longer gives its place to the next one.
-const STALLED: Duration = Duration::from_mins(1);
 
-/// Who downloads.
-#[derive(Clone, Default)]
-pub(super) struct Places(Arc<Mutex<Taken>>);
-
-#[derive(Default)]
-struct Taken {
-    next: u64,
-    slots: HashMap<u64, Slot>,
-}
-
-struct Slot {
-    share: Uuid,
-    progress_at: Instant,
-}
+/// Who downloads, by share.
+#[derive(Clone)]
+pub(super) struct Downloads(Arc<Mutex<Places<Uuid>>>, Instant);
 
 /// A place, until it is dropped.
 struct Place {
-    places: Places,
+    downloads: Downloads,
     id: u64,
 }
 
-impl Places {
+impl Downloads {
     pub(super) fn new() -> Self {
-        Self::default()
+        Self(Arc::new(Mutex::new(Places::new(ROOM))), Instant::now())
     }
 
-    /// Takes a place; those who have stalled lose theirs.
+    fn with<T>(&self, change: impl FnOnce(&mut Places<Uuid>, Millis) -> T) -> T {
+        let now = Millis(i64::try_from(self.1.elapsed().as_millis()).unwrap_or(i64::MAX));
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
     fn enter(&self, share: Uuid) -> Result<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.slots.retain(|_, slot| slot.progress_at.elapsed() < STALLED);
-        let of_share = taken.slots.values().filter(|slot| slot.share == share).count();
-        if of_share >= OF_ONE_SHARE || taken.slots.len() >= OF_ALL {
-            return Err(Error::Throttled { retry_after: Duration::from_secs(10) });
-        }
-        taken.next += 1;
-        let id = taken.next;
-        taken.slots.insert(id, Slot { share, progress_at: Instant::now() });
-        Ok(Place { places: self.clone(), id })
+        let id = self.with(|places, now| places.enter(share, now));
+        let id = id.ok_or(Error::Throttled { retry_after: Duration::from_secs(10) })?;
+        Ok(Place { downloads: self.clone(), id })
     }
 }
 
 impl Place {
     /// Notes that the reader takes what it gets. `false` when the place was lost.
     fn keep(&self) -> bool {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.slots.get_mut(&self.id).map(|slot| slot.progress_at = Instant::now()).is_some()
+        self.downloads.with(|places, now| places.keep(self.id, now))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.0.lock().unwrap_or_else(PoisonError::into_inner).slots.remove(&self.id);
+        self.downloads.with(|places, _| places.leave(self.id));
     }
 }
 
@@ -152,27 +135,5 @@ where
             tracing::error!(%error, "a download broke off");
             cut("the rows cannot be read")
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn places_are_few_and_the_stalled_lose_theirs() {
-        let places = Places::new();
-        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut held: Vec<_> = (0..OF_ONE_SHARE).map(|_| places.enter(one).unwrap()).collect();
-        assert!(places.enter(one).is_err());
-        drop(places.enter(other).unwrap());
-        held.pop();
-        held.push(places.enter(one).unwrap());
-        tokio::time::advance(STALLED / 2).await;
-        assert!(held[0].keep());
-        tokio::time::advance(STALLED / 2).await;
-        let fresh = places.enter(one).unwrap();
-        assert!(held[0].keep() && !held[1].keep(), "only who takes what it gets keeps its place");
-        drop(fresh);
     }
 }

@@ -30,9 +30,7 @@ pub(crate) async fn claim(
     const INSERT: &str = "INSERT INTO idempotency
             (organization_id, idempotency_key, request_hash, resource_id, created_at)
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-    const SELECT: &str = "SELECT request_hash, resource_id FROM idempotency
-        WHERE organization_id = $1 AND idempotency_key = $2";
-    let organization = organization.to_string();
+    let (owner, organization) = (organization, organization.to_string());
     let digest = digests.first().ok_or_else(|| Error::Internal("a request without a digest".to_owned()))?;
     execute!(&mut *session, FORGET, &organization, key, oldest(now).0).map_err(fault)?;
     let made = execute!(&mut *session, INSERT, &organization, key, digest, resource.to_string(), now.0)
@@ -40,9 +38,28 @@ pub(crate) async fn claim(
     if made > 0 {
         return Ok(None);
     }
-    let (kept, resource) =
-        query!(session, fetch_one, (String, String), SELECT, &organization, key).map_err(fault)?;
-    if digests.contains(&kept) { Ok(Some(id(&resource)?)) } else { Err(Error::IdempotencyMismatch) }
+    find(session, owner, (key, digests), now).await
+}
+
+/// What a request made before under this key.
+///
+/// # Errors
+/// [`Error::IdempotencyMismatch`] when the key was used with another request.
+pub(crate) async fn find(
+    session: &mut Session,
+    organization: Uuid,
+    (key, digests): (&str, &[String]),
+    now: Millis,
+) -> Result<Option<Uuid>> {
+    const SQL: &str = "SELECT request_hash, resource_id FROM idempotency
+        WHERE organization_id = $1 AND idempotency_key = $2 AND created_at > $3";
+    let row =
+        query!(session, fetch_optional, (String, String), SQL, organization.to_string(), key, oldest(now).0);
+    match row.map_err(fault)? {
+        None => Ok(None),
+        Some((kept, resource)) if digests.contains(&kept) => Ok(Some(id(&resource)?)),
+        Some(_) => Err(Error::IdempotencyMismatch),
+    }
 }
 
 /// Forgets keys that are too old.

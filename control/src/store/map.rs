@@ -250,6 +250,11 @@ pub(crate) async fn merge_tiles(session: &mut Session, key: &str, counted: &Days
     Ok(())
 }
 
+/// Forgets what was counted before a day.
+pub(crate) async fn forget_tiles(session: &mut Session, first: i64) -> Result<u64> {
+    execute!(session, "DELETE FROM tile_usage WHERE day < $1", first).map_err(fault)
+}
+
 /// Tiles of a token from a day on, whatever its gates called their counts.
 pub(crate) async fn tiles_of_token(session: &mut Session, key: &str, first: i64) -> Result<TilesByDay> {
     const SQL: &str = "SELECT day, CAST(SUM(tiles) AS BIGINT) FROM tile_usage

@@ -62,7 +62,7 @@ pub(super) struct Row {
 impl Row {
     /// The id of the context that it opens, if it does and is in force.
     pub(super) fn live_context(&self) -> Option<&str> {
-        let opens = self.target_kind == kind_name(TargetKind::Context) && self.state == LIVE;
+        let opens = self.target_kind == TargetKind::Context.name() && self.state == LIVE;
         opens.then_some(self.target_id.as_str())
     }
 
@@ -167,22 +167,8 @@ pub(super) const fn type_name(share_type: ShareType) -> &'static str {
     }
 }
 
-pub(super) const fn kind_name(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::Dashboard => "dashboard",
-        TargetKind::DataProduct => "data_product",
-        TargetKind::Item => "item",
-        TargetKind::Collection => "collection",
-        TargetKind::Context => "context",
-    }
-}
-
 fn parse_kind(name: &str) -> Result<TargetKind> {
-    use TargetKind::{Collection, Context, Dashboard, DataProduct, Item};
-    [Dashboard, DataProduct, Item, Collection, Context]
-        .into_iter()
-        .find(|kind| kind_name(*kind) == name)
-        .ok_or_else(|| Error::Internal(format!("stored target kind {name:?}")))
+    TargetKind::parse(name).ok_or_else(|| Error::Internal(format!("stored target kind {name:?}")))
 }
 
 /// A name, or a part of one, as it is searched: in any case and any of Unicode's normal forms.
@@ -218,7 +204,7 @@ pub(crate) async fn insert(session: &mut Session, share: &Share) -> Result<()> {
         SQL,
         share.id.to_string(),
         share.organization_id.to_string(),
-        kind_name(share.target.kind),
+        share.target.kind.name(),
         type_name(share.share_type),
         &share.name,
         folded(&share.name),
@@ -288,36 +274,33 @@ pub(crate) async fn update(session: &mut Session, share: &Share) -> Result<()> {
     Ok(())
 }
 
-/// Reads a share of a kind of targets and holds its row until the session ends.
+/// Reads a share of some kinds of targets and holds its row until the session ends.
 pub(crate) async fn lock(
     session: &mut Session,
     organization: Uuid,
-    kind: TargetKind,
+    kinds: &[TargetKind],
     share: Uuid,
 ) -> Result<Share> {
-    const SQL: &str = "UPDATE share SET revision = revision
-        WHERE id = $1 AND organization_id = $2 AND target_kind = $3 RETURNING *";
+    const SQL: &str =
+        "UPDATE share SET revision = revision WHERE id = $1 AND organization_id = $2 RETURNING *";
     let (share, organization) = (share.to_string(), organization.to_string());
-    query!(session, fetch_optional, Row, SQL, share, organization, kind_name(kind))
-        .map_err(fault)?
-        .ok_or(Error::NotFound("share"))?
-        .into_domain()
+    let row = query!(session, fetch_optional, Row, SQL, share, organization).map_err(fault)?;
+    let share = row.map(Row::into_domain).transpose()?;
+    share.filter(|share| kinds.contains(&share.target.kind)).ok_or(Error::NotFound("share"))
 }
 
-/// A share of a kind of targets.
+/// A share of some kinds of targets.
 pub(crate) async fn find(
     session: &mut Session,
     organization: Uuid,
-    kind: TargetKind,
+    kinds: &[TargetKind],
     share: Uuid,
 ) -> Result<Stored> {
-    const SQL: &str =
-        concat!(select_stored!(), "WHERE s.id = $1 AND s.organization_id = $2 AND s.target_kind = $3");
+    const SQL: &str = concat!(select_stored!(), "WHERE s.id = $1 AND s.organization_id = $2");
     let (share, organization) = (share.to_string(), organization.to_string());
-    query!(session, fetch_optional, StoredRow, SQL, share, organization, kind_name(kind))
-        .map_err(fault)?
-        .ok_or(Error::NotFound("share"))?
-        .into_domain()
+    let row = query!(session, fetch_optional, StoredRow, SQL, share, organization).map_err(fault)?;
+    let stored = row.map(StoredRow::into_domain).transpose()?;
+    stored.filter(|stored| kinds.contains(&stored.share.target.kind)).ok_or(Error::NotFound("share"))
 }
 
 /// The share in force of what may have one only, held until the session ends by whoever holds the row of that.
@@ -325,7 +308,7 @@ pub(crate) async fn only(session: &mut Session, organization: Uuid, target: Targ
     const SQL: &str = "SELECT * FROM share
         WHERE target_id = $1 AND organization_id = $2 AND target_kind = $3 AND state = 'live'";
     let (id, organization) = (target.id.to_string(), organization.to_string());
-    query!(session, fetch_optional, Row, SQL, id, organization, kind_name(target.kind))
+    query!(session, fetch_optional, Row, SQL, id, organization, target.kind.name())
         .map_err(fault)?
         .map(Row::into_domain)
         .transpose()

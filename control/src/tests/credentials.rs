@@ -98,7 +98,7 @@ async fn every_route_asks_for_a_key_and_its_scope() {
     let world = World::new().await;
     let dashboard = world.dashboard().await;
     let routes = guarded();
-    assert_eq!(routes.len(), 70, "{routes:?}");
+    assert_eq!(routes.len(), 77, "{routes:?}");
     for (method, template, scope) in routes {
         let path = filled(&world, &template, &dashboard).await;
         let body = body(&world, (&method, &template), &dashboard).await.map(|body| body.to_string());

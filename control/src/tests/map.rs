@@ -1,5 +1,7 @@
 //! Maps: projects, collections and items, and links to them, on both databases. What visitors see of them is the edge's.
 
+mod link;
+mod upload;
 mod usage;
 
 use super::edge::Mood;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use shared::call::Probed;
 use shared::model::item::{Collection, MAX_ITEMS};
 use shared::model::share::MAX_NAME_CHARS;
-use shared::replica::TargetView;
+use shared::replica::{Live, TargetView};
 use std::time::Duration;
 
 const CREATE_LINK: &str = "/v1/op/share.link.create";
@@ -28,13 +30,13 @@ fn archive() -> Probed {
 }
 
 /// A world of its own with a project; `acme/a` and `acme/b` lie in the bucket.
-struct Map {
-    world: World,
+pub(super) struct Map {
+    pub(super) world: World,
     project: String,
 }
 
 impl Map {
-    async fn all() -> Vec<Self> {
+    pub(super) async fn all() -> Vec<Self> {
         let mut maps = Vec::new();
         for world in World::all().await {
             maps.push(Self::of(world).await);
@@ -49,7 +51,7 @@ impl Map {
         Self { world, project }
     }
 
-    async fn collection(&self) -> String {
+    pub(super) async fn collection(&self) -> String {
         let body = json!({"name": "Maps", "project_id": self.project});
         self.world.post("/api/v1/collections", body).await.ok(201).id()
     }
@@ -61,11 +63,11 @@ impl Map {
         })
     }
 
-    async fn item(&self, collection: Option<&str>) -> String {
+    pub(super) async fn item(&self, collection: Option<&str>) -> String {
         self.world.post("/api/v1/items", self.item_in(collection)).await.ok(201).id()
     }
 
-    async fn link(&self, kind: &str, target: &str) -> Value {
+    pub(super) async fn link(&self, kind: &str, target: &str) -> Value {
         self.world.post(CREATE_LINK, new_link(kind, target)).await.ok(200).body
     }
 
@@ -77,6 +79,11 @@ impl Map {
     fn at_edge(&self, link: &Value) -> (u64, Option<TargetView>) {
         let record = self.world.edge.records().remove(&key(link)).unwrap();
         (record.revision, record.live.map(|live| live.target))
+    }
+
+    /// What the edge knows of a link in force.
+    pub(super) fn live(&self, link: &Value) -> Live {
+        self.world.edge.records().remove(&key(link)).unwrap().live.unwrap()
     }
 
     fn is_open(&self, link: &Value) -> bool {

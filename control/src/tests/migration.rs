@@ -51,7 +51,14 @@ async fn shares_of_before_are_counted_and_found_by_name() {
             let mut session = store.read().await.unwrap();
             for (part, expected) in [(None, 3), (Some("\u{e4}rzte"), 2), (Some("ADA"), 1), (Some("x"), 0)] {
                 let filter = ShareFilter { name_contains: part.map(str::to_owned), ..ShareFilter::default() };
-                let wanted = Wanted { organization, filter: &filter, live_only: false, now: Millis(0) };
+                let wanted = Wanted {
+                    organization,
+                    kind: None,
+                    target: None,
+                    filter: &filter,
+                    live_only: false,
+                    now: Millis(0),
+                };
                 let found = list(&mut session, &wanted, &Page { limit: 10, before: None }).await.unwrap();
                 assert_eq!(found.total, expected, "{part:?}");
             }

@@ -119,6 +119,28 @@ async fn the_dialect_is_as_documented() {
 }
 
 #[tokio::test]
+async fn a_link_is_made_with_its_password_where_an_organization_demands_one() {
+    for world in World::all().await {
+        let link = link(&world.product(TABLE).await);
+        let limits = json!({"password_required": true});
+        world.call(Method::PUT, "/api/v1/organization/limits", Some(limits), &[]).await.ok(200);
+        refused(&world.post(&link, json!({})).await, 409, "conflict");
+        let once = [("idempotency-key", "k")];
+        let body = json!({"password": "correct horse"});
+        let made = world.call(Method::POST, &link, Some(body.clone()), &once).await.ok(200).body;
+        assert_eq!(made["share"]["has_password"], true);
+        assert_eq!(world.call(Method::POST, &link, Some(body), &once).await.ok(200).body, made);
+        let version = || world.edge.live()[0].live.as_ref().unwrap().protection.version;
+        assert_eq!(version(), 1);
+        world.post(&link, json!({})).await.ok(200);
+        assert_eq!(version(), 1, "a rotation keeps the password");
+        let changed = world.post(&link, json!({"password": "battery staple"})).await.ok(200).body;
+        assert_eq!((version(), &changed["share"]["has_password"]), (2, &json!(true)));
+        assert_ne!(changed["share"]["token"], made["share"]["token"]);
+    }
+}
+
+#[tokio::test]
 async fn its_errors_are_its_own() {
     let world = World::new().await;
     let id = world.product(TABLE).await;
@@ -135,7 +157,10 @@ async fn its_errors_are_its_own() {
     refused(&world.call(Method::PATCH, &link(&id), None, &[]).await, 405, "method_not_allowed");
     let empty = world.post(PRODUCTS, json!({"name": "Empty"})).await.ok(201).id();
     refused(&world.post(&link(&empty), json!({})).await, 409, "conflict");
-    refused(&world.post(&link(&id), json!({"password": "x"})).await, 422, "invalid_request");
+    for wrong in [json!({"colour": "red"}), json!({"password": ""}), json!({"password": "x".repeat(129)})] {
+        refused(&world.post(&link(&id), wrong).await, 422, "invalid_request");
+    }
+    assert_eq!(world.get(&link(&id)).await.ok(200).body, json!({"share": null}));
 
     let world = World::throttled(3).await;
     let path = link("0190a8c0-0000-7000-8000-000000000001");

@@ -13,6 +13,7 @@ use futures_util::future::join;
 use serde_json::{Map, Value};
 use shared::app::map::{self, Proof};
 use shared::app::redeem::Opened;
+use shared::app::unlock;
 use shared::error::Why;
 use shared::face::Answer;
 use shared::face::operation as face;
@@ -96,11 +97,10 @@ async fn perform(visit: Visit, operation: Operation) -> JsValue {
 /// The API key of a visitor, by its hash, if there is one.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] for what is no key, and without one where one is demanded.
+/// [`Error::Unauthenticated`] for what is no key.
 fn presented(visit: &Visit) -> Result<Option<String>> {
     let header = |name| runtime::header(&visit.request, name);
     let presented = match (header("authorization"), header("x-api-key")) {
-        (None, None) if visit.port.edge.redeem_requires_bearer => return Err(Error::Unauthenticated),
         (None, None) => return Ok(None),
         (Some(_), None) => visitor::bearer(visit),
         (None, Some(key)) => Some(key),
@@ -142,21 +142,22 @@ struct Admitted {
 async fn admit(visit: &Visit, given: &Credentials, cookies: bool) -> Result<Admitted> {
     let edge = &visit.port.edge;
     let caller = presented(visit)?;
-    let key = token::locate(&edge.ring, &given.token).ok_or_else(|| {
-        Counters::add(&edge.counters.forged);
-        Error::Dead(Why::Forged)
-    });
-    let password = given.password.clone().map(|typed| Password::new(runtime::nfc(&typed.0))).transpose()?;
+    let key = token::locate(&edge.ring, &given.token);
     let held = match &key {
-        Ok(key) if cookies && password.is_none() => visitor::map_grant(visit, key),
+        Some(key) if cookies && given.password.is_none() => visitor::map_grant(visit, key)
+            .filter(|(grant, _)| edge.memory.may_be_of(key, grant, runtime::now())),
         _ => None,
     };
+    if edge.redeem_requires_bearer && caller.is_none() && held.is_none() {
+        return Err(Error::Unauthenticated);
+    }
+    let password = given.password.clone().map(|typed| Password::new(runtime::nfc(&typed.0))).transpose()?;
     // Whoever holds a grant was let in before.
     if held.is_none() {
         keep_pace(visit, caller.as_deref())?;
     }
     let admitted = async {
-        let key = key?;
+        let Some(key) = key else { return forged(visit, given, password.is_some()) };
         let network = visitor::network(visit, &key);
         let proof = Proof {
             token: &given.token,
@@ -170,6 +171,19 @@ async fn admit(visit: &Visit, given: &Credentials, cookies: bool) -> Result<Admi
     // Both at once: a good key costs a visitor no time.
     let (caller, admitted) = join(check_caller(visit, caller), admitted).await;
     caller.and(admitted)
+}
+
+/// What was never a token: guesses at its password are counted as at any other. Nobody who holds one has it from us, so the time that
+/// it takes tells them nothing.
+fn forged<T>(visit: &Visit, given: &Credentials, guessed: bool) -> Result<T> {
+    let edge = &visit.port.edge;
+    Counters::add(&edge.counters.forged);
+    if guessed {
+        let nothing = RecordKey::of_nothing(&given.token);
+        let network = visitor::network(visit, &nothing);
+        unlock::count_decoy(&edge.memory, &nothing, &network, runtime::now())?;
+    }
+    Err(Error::Dead(Why::Forged))
 }
 
 /// Makes tickets of one visitor.

@@ -214,6 +214,11 @@ export function json<T>(response: Response): Promise<T> {
   return reached(response.json() as Promise<T>);
 }
 
+/** Reads an answer by its text. */
+export async function parsed<T>(response: Response, parse: (text: string) => T): Promise<T> {
+  return reached(response.text().then(parse));
+}
+
 /** Says in words that something broke on the way. */
 async function reached<T>(answer: Promise<T>): Promise<T> {
   try {

@@ -94,7 +94,7 @@ impl Host for Fake {
             tiles_today: self.tally.borrow().tiles.today(self.now()) + told.tiles.tiles,
         }))?;
         self.tally.borrow_mut().opened(told.opens, self.now());
-        self.tally.borrow_mut().metered(told.tiles, || "epoch".to_owned(), self.now());
+        self.tally.borrow_mut().metered((told.id, told.tiles), || "epoch".to_owned(), self.now());
         Ok(answer)
     }
 

@@ -6,7 +6,7 @@
 use super::archive::{Archive, Ranges};
 use super::memory::Memory;
 use super::port::Host;
-use super::redeem::{self, Opened};
+use super::redeem::{self, Found, Opened};
 use super::unlock;
 use crate::error::Why;
 use crate::model::access::Pass;
@@ -47,7 +47,7 @@ pub struct Proof<'a> {
     pub network: &'a str,
 }
 
-/// Opens a map for whoever may see it.
+/// Opens a map for whoever may see it. What is dead, or no map, takes a password like what is alive: see [`unlock::feign`].
 ///
 /// # Errors
 /// [`Error::Dead`] also for what is no map, [`Error::WrongPassword`] also for none, and those of [`unlock::unlock`].
@@ -58,8 +58,28 @@ pub async fn admit(
     key: &RecordKey,
     proof: &Proof<'_>,
 ) -> Result<(Opened, Grant)> {
-    let opened = redeem::open(host, memory, key).await?;
-    let live = map_of(opened.locked()?)?;
+    let opened = redeem::open(host, memory, key).await;
+    // What is known to be dead is remembered.
+    let was_asked = !matches!(&opened, Ok(Opened { found: Found::Lease, .. }));
+    let outcome = match opened {
+        Ok(opened) => prove(host, memory, ring, (key, opened), proof).await,
+        Err(error) => Err(error),
+    };
+    if let Err(Error::Dead(_)) = &outcome {
+        let guess = (proof.password, proof.network);
+        unlock::feign(host, memory, ring, (key, was_asked), guess).await?;
+    }
+    outcome
+}
+
+async fn prove(
+    host: &impl Host,
+    memory: &Memory,
+    ring: &KeyRing,
+    (key, opened): (&RecordKey, Opened),
+    proof: &Proof<'_>,
+) -> Result<(Opened, Grant)> {
+    let live = map_of(opened.alive()?)?;
     let own =
         Grant { share: live.share.id, generation: live.share.generation, version: live.protection.version };
     let bound: [&[u8]; 4] = [
@@ -68,6 +88,7 @@ pub async fn admit(
         &own.generation.to_be_bytes(),
         &own.version.to_be_bytes(),
     ];
+    // Whoever was let in goes on, though the link has been opened as often as it may be.
     let held = proof.grant.as_ref() == Some(&own) || live.protection.need().is_none();
     if !held {
         let password = proof.password.ok_or(Error::WrongPassword)?;
@@ -217,7 +238,7 @@ mod tests {
     use super::*;
     use crate::app::fake::{Fake, key, run};
     use crate::model::item::tests::item;
-    use crate::model::password::{Scheme, hash};
+    use crate::model::password::{HASHES, Scheme, hash};
     use crate::model::protection::Protection;
     use crate::replica::{Record, TargetView, tests::live_record};
     use std::time::Duration;
@@ -250,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_right_password_is_compared_once_and_the_gate_is_asked_each_time() {
-        let (host, memory) = (Fake::serving(record(|_| {})), Memory::default());
+        let (host, memory) = (Fake::serving(record(|_| {})), Memory::new(1));
         let grant = tried(&host, &memory, Some("correct horse")).unwrap();
         assert_eq!(host.asked(), ["kv", "lease", "attempt", "enter"]);
         assert_eq!(tried(&host, &memory, Some("correct horse")), Ok(grant));
@@ -269,7 +290,7 @@ mod tests {
 
     #[test]
     fn whoever_has_no_guesses_left_learns_nothing_of_the_right_one() {
-        let (host, memory) = (Fake::serving(record(|_| {})), Memory::default());
+        let (host, memory) = (Fake::serving(record(|_| {})), Memory::new(1));
         tried(&host, &memory, Some("correct horse")).unwrap();
         for _ in 0..5 {
             assert_eq!(tried(&host, &memory, Some("wrong horse")), Err(Error::WrongPassword));
@@ -282,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_new_password_ends_what_is_remembered_of_the_old_one() {
-        let (host, memory) = (Fake::serving(record(|_| {})), Memory::default());
+        let (host, memory) = (Fake::serving(record(|_| {})), Memory::new(1));
         tried(&host, &memory, Some("correct horse")).unwrap();
         let mut newer = record(|live| {
             live.protection.version = 2;
@@ -299,15 +320,77 @@ mod tests {
     #[test]
     fn what_is_no_map_is_dead_whatever_the_password() {
         let dashboard = live_record(1).live.unwrap().target;
-        let (host, memory) = (Fake::serving(record(|live| live.target = dashboard)), Memory::default());
+        let (host, memory) = (Fake::serving(record(|live| live.target = dashboard)), Memory::new(1));
         let refused = tried(&host, &memory, Some("correct horse"));
         assert_eq!(refused, Err(Error::Dead(Why::OtherTarget)));
-        assert_eq!(host.asked(), ["kv", "lease"], "no guess is counted");
+        assert_eq!(host.asked(), ["kv", "lease", "lease"], "no guess is counted at the gate");
+    }
+
+    #[test]
+    fn what_is_dead_takes_as_many_guesses_as_what_is_alive_and_as_long() {
+        let dashboard = live_record(1).live.unwrap().target;
+        let revoked = || Record { live: None, ..record(|_| {}) };
+        let unknown = Fake::serving(record(|_| {}));
+        *unknown.gate.borrow_mut() = None;
+        let hosts = [
+            Fake::serving(record(|_| {})),
+            Fake::serving(revoked()),
+            Fake::serving(record(|live| live.target = dashboard.clone())),
+            Fake::serving(record(|live| live.share.expires_at = Some(Millis(-1)))),
+            unknown,
+        ];
+        let told = hosts.map(|host| {
+            let memory = Memory::new(1);
+            // KV is read while the gate is asked.
+            let calls = || host.asked().iter().filter(|call| **call != "kv").count();
+            let guess = |typed: Option<&str>| {
+                let before = HASHES.get();
+                let told = match tried(&host, &memory, typed) {
+                    Err(Error::WrongPassword | Error::Dead(_)) => 404,
+                    Err(Error::Throttled { retry_after }) => retry_after.as_millis(),
+                    other => panic!("{other:?}"),
+                };
+                (told, calls(), HASHES.get() - before)
+            };
+            let mut told: Vec<_> = (0..3).map(|_| guess(None)).collect();
+            // Turned away for want of a turn, a guess does not count.
+            while memory.hash_slot(host.now()).is_some() {}
+            told.push(guess(Some("wrong horse")));
+            host.later(Duration::from_secs(5));
+            host.asked();
+            told.extend((0..7).map(|_| guess(Some("wrong horse"))));
+            told
+        });
+        for dead in &told {
+            assert_eq!(dead, &told[0]);
+        }
+        assert!(told[0][8].0 == 404 && told[0][9].0 > 10_000, "{told:?}");
+        assert_eq!(
+            told[0].iter().map(|(.., hashes)| hashes).sum::<u64>(),
+            5,
+            "one for each guess that is taken"
+        );
+    }
+
+    #[test]
+    fn whoever_was_let_in_goes_on_when_a_link_is_spent() {
+        let host = Fake::serving(record(|live| live.protection.max_access_count = Some(1)));
+        let memory = Memory::new(1);
+        let grant = tried(&host, &memory, Some("correct horse")).unwrap();
+        assert_eq!(tried(&host, &memory, Some("correct horse")), Ok(grant.clone()), "the same visitor");
+        let elsewhere = Memory::new(2);
+        let refused = tried(&host, &elsewhere, Some("correct horse"));
+        assert_eq!(refused, Err(Error::Dead(Why::Spent)));
+        let proof = Proof { token: "shr_1", grant: Some(grant.clone()), password: None, network: "m" };
+        let (opened, held) = run(admit(&host, &elsewhere, &ring(), &key(), &proof)).unwrap();
+        assert!(opened.live().is_ok() && held == grant);
+        host.later(Duration::from_mins(20));
+        assert_eq!(tried(&host, &memory, Some("correct horse")), Err(Error::Dead(Why::Spent)));
     }
 
     #[test]
     fn tiles_are_served_under_a_lease_and_nothing_else_is() {
-        let (host, memory) = (Fake::serving(record(|_| {})), Memory::default());
+        let (host, memory) = (Fake::serving(record(|_| {})), Memory::new(1));
         let open = || run(redeem::open_ticketed(&host, &memory, &key())).is_ok();
         assert!(open());
         host.asked();
@@ -324,7 +407,7 @@ mod tests {
     #[test]
     fn a_budget_ends_with_the_day() {
         let live = record(|live| live.share.tile_budget = Some(2)).live.unwrap();
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         assert!(check_budget(&memory, &key(), &live, Millis(0)).is_ok());
         memory.counts.learn_tiles(&key(), 2, Millis(0));
         match check_budget(&memory, &key(), &live, Millis(3_600_000)) {

@@ -2,8 +2,10 @@
 //! costs time, never correctness.
 
 use super::counts::Counts;
-use crate::model::grant;
+use crate::model::grant::{self, Grant};
 use crate::model::lease::{self, LEASE, Standing};
+use crate::model::protection::Protection;
+use crate::model::tally::{Admission, Tally};
 use crate::model::token::RecordKey;
 use crate::replica::Record;
 use crate::time::Millis;
@@ -25,6 +27,8 @@ const MAX_RESULT_BYTES: usize = 24 * 1024 * 1024;
 /// Larger results are not remembered: one of them would push out everything else.
 const MAX_ONE_RESULT_BYTES: usize = 4 * 1024 * 1024;
 
+/// Dead tokens whose guesses are counted: 20 of each within a quarter of an hour, of some 100 bytes.
+const MAX_DECOYS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 /// Right passwords that are remembered; each for as long as a grant lives.
 const MAX_PROOFS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 
@@ -90,28 +94,37 @@ pub struct Memory {
     next_hash_at: Cell<Millis>,
     /// What was proved.
     proofs: RefCell<Proofs>,
+    /// Guesses at what is dead, counted as those at what is alive.
+    decoys: RefCell<LruCache<RecordKey, Tally>>,
     /// What is counted of tokens.
     pub counts: Counts,
 }
 
-impl Default for Memory {
-    fn default() -> Self {
+impl Memory {
+    /// Remembers nothing yet. `isolate` is random: it names what is counted here among what other isolates count.
+    pub fn new(isolate: u64) -> Self {
         Self {
             leases: RefCell::new(Leases { leased: LruCache::new(MAX_RECORDS), bytes: 0 }),
             results: RefCell::new(Results { kept: LruCache::new(MAX_RESULTS), bytes: 0 }),
             next_hash_at: Cell::new(Millis(0)),
             proofs: RefCell::new(LruCache::new(MAX_PROOFS)),
-            counts: Counts::default(),
+            decoys: RefCell::new(LruCache::new(MAX_DECOYS)),
+            counts: Counts::new(isolate),
         }
     }
-}
 
-impl Memory {
     /// The record of a token, if remembered, and what its lease is worth.
     pub fn record(&self, key: &RecordKey, now: Millis) -> Option<(Rc<Loaded>, Standing)> {
         let mut leases = self.leases.borrow_mut();
         let remembered = leases.leased.get(key)?;
         Some((Rc::clone(&remembered.loaded), lease::standing(remembered.asked_at, now)))
+    }
+
+    /// Is a grant one of this token, as far as this isolate remembers what that opens?
+    pub fn may_be_of(&self, key: &RecordKey, grant: &Grant, now: Millis) -> bool {
+        self.record(key, now).is_none_or(|(loaded, _)| {
+            loaded.record.live.as_ref().is_some_and(|live| live.share.id == grant.share)
+        })
     }
 
     /// Should this request renew the lease in the background? One at a time, but a renewal that never
@@ -205,6 +218,28 @@ impl Memory {
         Some(wait)
     }
 
+    /// Counts a guess at a token that opens nothing, by the rules for those that do, and names it; a gate keeps no count of it.
+    ///
+    /// # Errors
+    /// For how long no further guess is taken.
+    pub fn decoy_attempt(&self, key: &RecordKey, network: &str, now: Millis) -> Result<u64, Duration> {
+        let mut decoys = self.decoys.borrow_mut();
+        let tally = decoys.get_or_insert_mut_ref(key, Tally::default);
+        match tally.attempt(&Protection::default(), network, now) {
+            Admission::Admitted { attempt } => Ok(attempt),
+            // What has no count is never spent.
+            Admission::Dead => Ok(0),
+            Admission::Refused { retry_after_ms } => Err(Duration::from_millis(retry_after_ms)),
+        }
+    }
+
+    /// Takes a guess back that cost nothing.
+    pub fn give_back_decoy(&self, key: &RecordKey, attempt: u64) {
+        if let Some(tally) = self.decoys.borrow_mut().get_mut(key) {
+            tally.give_back(attempt);
+        }
+    }
+
     /// A result and its age, if remembered and not older than [`RESULT_STALE_LIMIT`].
     pub fn result(&self, key: &ResultKey, now: Millis) -> Option<(Rc<[u8]>, Duration)> {
         let mut results = self.results.borrow_mut();
@@ -241,7 +276,7 @@ mod tests {
 
     #[test]
     fn an_older_record_never_replaces_a_newer_one() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
         assert_eq!(memory.keep_record(&key('a'), live_record(4), 900, Millis(9)).record.revision, 5);
         assert_eq!(memory.record(&key('a'), Millis(9)).unwrap().0.record.revision, 5);
@@ -249,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_extended_for_the_same_revision_only() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
         memory.extend(&key('a'), 4, Millis(1_900));
         assert_eq!(memory.record(&key('a'), Millis(2_000)).unwrap().1, Standing::Grace);
@@ -259,7 +294,7 @@ mod tests {
 
     #[test]
     fn one_renewal_at_a_time() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         memory.keep_record(&key('a'), live_record(5), 900, Millis(0));
         assert!(memory.claim_renewal(&key('a'), Millis(1_000)));
         assert!(!memory.claim_renewal(&key('a'), Millis(1_500)));
@@ -269,7 +304,7 @@ mod tests {
 
     #[test]
     fn records_are_bounded_in_bytes() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         let digits = "0123456789abcdef";
         for digit in digits.chars() {
             memory.keep_record(&key(digit), live_record(1), 1024 * 1024, Millis(0));
@@ -282,7 +317,7 @@ mod tests {
 
     #[test]
     fn results_are_bounded_in_bytes() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         let megabyte: Rc<[u8]> = vec![0; 1024 * 1024].into();
         for name in 0..40 {
             memory.keep_result([name; 32], Rc::clone(&megabyte), Millis(0));
@@ -296,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_remembered_as_long_as_a_grant() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         let token = key('a');
         let place = (&token, "here");
         memory.keep_proof(place, [1; 32], Millis(0));
@@ -311,7 +346,7 @@ mod tests {
 
     #[test]
     fn passwords_are_hashed_twice_a_second_and_four_wait() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         let waits: Vec<_> =
             (0..6).map(|_| memory.hash_slot(Millis(10_000)).map(|wait| wait.as_millis())).collect();
         assert_eq!(waits, [Some(0), Some(500), Some(1_000), Some(1_500), Some(2_000), None]);
@@ -322,7 +357,7 @@ mod tests {
 
     #[test]
     fn results_die_of_age() {
-        let memory = Memory::default();
+        let memory = Memory::new(1);
         memory.keep_result([0; 32], Rc::from(*b"{}"), Millis(0));
         assert_eq!(memory.result(&[0; 32], Millis(61_000)).unwrap().1, Duration::from_secs(61));
         assert!(memory.result(&[0; 32], Millis(86_400_001)).is_none());

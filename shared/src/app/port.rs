@@ -40,6 +40,8 @@ pub struct Rows {
 /// What an isolate tells a gate of its token: what was counted since the last time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {
+    /// Names it among all that the gate is told, so that tiles which are told twice count once. 0 when nothing is told.
+    pub id: u64,
     /// Times that it was opened.
     pub opens: u64,
     /// Tiles that were answered.

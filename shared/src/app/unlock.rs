@@ -4,14 +4,15 @@
 //! the visitor in by one conditional step. A guess that is not compared counts for nothing; a right one neither.
 
 use super::memory::Memory;
-use super::port::{Host, Unreachable};
+use super::port::{Host, Told, Unreachable};
 use super::redeem::Opened;
 use crate::error::Why;
 use crate::model::grant::{self, Grant};
 use crate::model::key::KeyRing;
-use crate::model::password::{self, Password};
+use crate::model::password::{self, Password, Scheme};
 use crate::model::tally::{Admission, Entry};
 use crate::model::token::RecordKey;
+use crate::time::Millis;
 use crate::{Error, Result};
 use std::time::Duration;
 
@@ -41,12 +42,9 @@ pub async fn unlock(
         Some(hashed) => {
             let password = password.ok_or_else(|| Error::invalid("/password", "is needed"))?;
             let attempt = admit(host, key, network).await?;
-            let Some(wait) = memory.hash_slot(host.now()) else {
+            if let Err(busy) = hash_turn(host, memory).await {
                 host.give_back(key, attempt).await.map_err(gate_is_down)?;
-                return Err(Error::Throttled { retry_after: BUSY });
-            };
-            if !wait.is_zero() {
-                host.wait(wait).await;
+                return Err(busy);
             }
             if !password::verify(password, ring, hashed) {
                 return Err(Error::WrongPassword);
@@ -62,6 +60,52 @@ pub async fn unlock(
     let grant =
         Grant { share: live.share.id, generation: live.share.generation, version: live.protection.version };
     grant::issue(ring, grant, host.now()).ok_or_else(|| Error::Internal("no grant can be made".to_owned()))
+}
+
+/// Does with a guess at a token that opens nothing what [`unlock`] does with a wrong one: as many are taken, and each costs as many
+/// calls and a hash. Without it the sixth guess in a minute, or a clock, would tell what is dead from what is alive. `was_asked` says
+/// that the gate was asked to find out. Links whose passwords are hashed with bcrypt take longer.
+///
+/// # Errors
+/// [`Error::Throttled`] where [`unlock`] has it, [`Error::Unavailable`] when the gate is out of reach.
+pub async fn feign(
+    host: &impl Host,
+    memory: &Memory,
+    ring: &KeyRing,
+    (key, was_asked): (&RecordKey, bool),
+    (password, network): (Option<&Password>, &str),
+) -> Result<()> {
+    // The gate is asked about whatever has a password, and then to count a guess.
+    let calls = if password.is_some() { 2 } else { 1 };
+    for _ in u8::from(was_asked)..calls {
+        host.lease(key, Told::default()).await.map_err(gate_is_down)?;
+    }
+    let Some(password) = password else { return Ok(()) };
+    let attempt = count_decoy(memory, key, network, host.now())?;
+    if let Err(busy) = hash_turn(host, memory).await {
+        memory.give_back_decoy(key, attempt);
+        host.lease(key, Told::default()).await.map_err(gate_is_down)?;
+        return Err(busy);
+    }
+    std::hint::black_box(password::hash(password, &ring.current, Scheme::Argon2id, [0; 16]));
+    Ok(())
+}
+
+/// Counts a guess at what opens nothing, and names it; enough by itself for what was never a token.
+///
+/// # Errors
+/// [`Error::Throttled`].
+pub fn count_decoy(memory: &Memory, key: &RecordKey, network: &str, now: Millis) -> Result<u64> {
+    memory.decoy_attempt(key, network, now).map_err(|retry_after| Error::Throttled { retry_after })
+}
+
+/// Waits until a password may be hashed.
+async fn hash_turn(host: &impl Host, memory: &Memory) -> Result<()> {
+    let wait = memory.hash_slot(host.now()).ok_or(Error::Throttled { retry_after: BUSY })?;
+    if !wait.is_zero() {
+        host.wait(wait).await;
+    }
+    Ok(())
 }
 
 async fn admit(host: &impl Host, key: &RecordKey, network: &str) -> Result<u64> {

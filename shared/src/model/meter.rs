@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 /// Days that a gate remembers: the control plane may be out of reach for so long.
-const KEPT_DAYS: usize = 32;
+const KEPT_DAYS: i64 = 32;
 /// Tiles that a link gives a day when its owner names no number.
 pub const DEFAULT_BUDGET: u64 = 100_000;
 /// Most that an owner can name.
@@ -94,8 +94,7 @@ impl Days {
             Some(day) => day.meter = day.meter.plus(meter),
             None => self.days.push(Day { day: today, meter }),
         }
-        let old = self.days.len().saturating_sub(KEPT_DAYS);
-        self.days.drain(..old);
+        self.days.retain(|day| day.day > today - KEPT_DAYS);
     }
 
     /// Tiles of today.

@@ -8,6 +8,9 @@ use super::usage::{REPORT_INTERVAL, REPORT_RETRY_LIMIT, Usage};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
+/// Names of reports that are remembered: an isolate repeats one within seconds, and others tell theirs meanwhile.
+const KEPT_REPORTS: usize = 64;
+
 /// A gate's counts. Kept in its storage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -16,6 +19,9 @@ pub struct Tally {
     /// Tiles, by day; the control plane is told of them, too.
     #[serde(default)]
     pub tiles: Days,
+    /// Reports of tiles by isolates that were counted, by name; the oldest first.
+    #[serde(default)]
+    heard: Vec<u64>,
     /// Guesses that count, oldest first; at most a hundred.
     attempts: Vec<Attempt>,
     /// Guesses so far: numbers them.
@@ -123,12 +129,23 @@ impl Tally {
         self.change(self.usage.opened(opens, now));
     }
 
-    /// Adds tiles that isolates have answered. `epoch` names the count should it begin now.
-    pub fn metered(&mut self, meter: Meter, epoch: impl FnOnce() -> String, now: Millis) {
-        if !meter.is_empty() {
-            self.tiles.add(meter, epoch, now);
-            self.changes += 1;
+    /// Adds tiles that an isolate has answered, once for each name of a report; 0 is none. `epoch` names the count should it begin now.
+    /// `false` when there is nothing new.
+    pub fn metered(
+        &mut self,
+        (report, meter): (u64, Meter),
+        epoch: impl FnOnce() -> String,
+        now: Millis,
+    ) -> bool {
+        if meter.is_empty() || (report != 0 && self.heard.contains(&report)) {
+            return false;
         }
+        self.tiles.add(meter, epoch, now);
+        self.changes += 1;
+        self.heard.extend((report != 0).then_some(report));
+        let old = self.heard.len().saturating_sub(KEPT_REPORTS);
+        self.heard.drain(..old);
+        true
     }
 
     /// Is a report due?
@@ -264,9 +281,23 @@ mod tests {
         }
 
         #[test]
-        fn kept_as_json_it_stays_the_same(opens in 0_u64..9, guesses in 0_u64..9) {
+        fn a_report_of_tiles_counts_once_however_often_it_comes(reports in proptest::collection::vec((1_u64..32, 1_u64..9), 0..64)) {
+            let mut tally = Tally::default();
+            let mut once = std::collections::BTreeMap::new();
+            for (report, tiles) in reports {
+                let meter = Meter { tiles, hits: 0, bytes: 1 };
+                let is_new = !once.contains_key(&report);
+                once.entry(report).or_insert(tiles);
+                prop_assert_eq!(tally.metered((report, meter), || "e".to_owned(), Millis(0)), is_new);
+            }
+            prop_assert_eq!(tally.tiles.today(Millis(0)), once.values().sum::<u64>());
+        }
+
+        #[test]
+        fn kept_as_json_it_stays_the_same(opens in 0_u64..9, guesses in 0_u64..9, tiles in 0_u64..9) {
             let mut tally = Tally::default();
             tally.opened(opens, Millis(1));
+            tally.metered((u64::MAX - tiles, Meter { tiles, hits: tiles, bytes: 1 }), || "e".to_owned(), Millis(1));
             for network in 0..guesses {
                 tally.attempt(&protection(1, None), &network.to_string(), Millis(2));
             }

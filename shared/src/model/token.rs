@@ -86,11 +86,20 @@ impl RecordKey {
         Self::of(b"postern/v1/context-record", context, generation)
     }
 
+    /// A name under which there is no record, for what is counted of a text that is no token of ours.
+    pub fn of_nothing(text: &str) -> Self {
+        Self::named(&Sha256::new_with_prefix(b"postern/v1/no-record").chain_update(text).finalize())
+    }
+
     fn of(purpose: &[u8], id: Uuid, generation: u64) -> Self {
         let digest = Sha256::new_with_prefix(purpose)
             .chain_update(id.as_bytes())
             .chain_update(generation.to_be_bytes())
             .finalize();
+        Self::named(&digest)
+    }
+
+    fn named(digest: &[u8]) -> Self {
         let (key, _) = digest.split_at(SECRET_BYTES);
         Self(hex::encode(key))
     }

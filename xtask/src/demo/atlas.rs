@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    process,
+    dev, process,
     repository::remove_folder,
     setup::{NpmPackages, in_cache},
     stamp,
@@ -62,10 +62,5 @@ impl Atlas {
 }
 
 fn pack(tiles: &Path, archive: &Path) -> Result<()> {
-    process::run_quietly(
-        process::cargo()
-            .args(["run", "--quiet", "-p", "control", "--example", "demo_archive", "--"])
-            .arg(tiles)
-            .arg(archive),
-    )
+    process::run_quietly(process::command(dev::program("examples/demo_archive")?).arg(tiles).arg(archive))
 }

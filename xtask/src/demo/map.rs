@@ -1,5 +1,6 @@
 //! The demo's maps: two items in a collection of a project, and a link to one of them and to all.
 
+use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,8 +11,8 @@ use crate::http;
 
 /// Opens both links.
 pub(crate) const PASSWORD: &str = "open harbour";
-/// Every link to a map ends.
-const EXPIRES_AT: &str = "2099-12-31T00:00:00Z";
+/// Every link to a map ends, within a year.
+const LIFE: SignedDuration = SignedDuration::from_hours(364 * 24);
 
 /// What was seeded.
 pub(crate) struct Maps {
@@ -57,10 +58,11 @@ pub(super) fn seed(control_url: &str, api_key: &str, atlas: &Atlas) -> Result<Ma
     ]);
     let item_id = item("Countries", countries)?;
     item("Airports", json!([{ "name": "places", "key": upload(&atlas.airports())? }]))?;
+    let expires_at = Timestamp::now().saturating_add(LIFE)?.to_string();
     let link = |kind: &str, target: &str| {
         let body = json!({
             "target_type": kind, "target_id": target, "permission": "download",
-            "password": PASSWORD, "expires_at": EXPIRES_AT,
+            "password": PASSWORD, "expires_at": expires_at,
         });
         text(&post("/v1/share/link/create", &body)?, "/token")
     };

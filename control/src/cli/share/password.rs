@@ -6,6 +6,7 @@ use crate::service::Service;
 use clap::Subcommand;
 use shared::face::dashboard::manage::PasswordIn;
 use shared::model::password::Typed;
+use shared::model::share::TargetKind;
 use shared::{Error, Result};
 use std::io::{BufRead, stdin};
 use uuid::Uuid;
@@ -42,14 +43,16 @@ pub(super) async fn run(service: &Service, command: Command, printer: &Printer) 
     let done = match command {
         Command::Set { whose, id, password_stdin: _ } => {
             let input = PasswordIn { password: from_stdin()? };
-            manage::set(service, &whose.actor(service).await?, id, input).await?
+            manage::set(service, &whose.actor(service).await?, TargetKind::SHARED, id, input).await?
         }
-        Command::Remove { whose, id } => manage::remove(service, &whose.actor(service).await?, id).await?,
+        Command::Remove { whose, id } => {
+            manage::remove(service, &whose.actor(service).await?, TargetKind::SHARED, id).await?
+        }
         Command::ResetAttempts { whose, id } => {
-            manage::reset_attempts(service, &whose.actor(service).await?, id).await?
+            manage::reset_attempts(service, &whose.actor(service).await?, TargetKind::SHARED, id).await?
         }
     };
-    print_one(printer, &done);
+    print_one(service, printer, &done.body);
     Ok(())
 }
 

@@ -25,14 +25,24 @@ pub(crate) async fn get(service: &Service, actor: &Actor, product: Uuid) -> Resu
     Ok(render(service, share.as_ref()))
 }
 
-/// Makes the link, or gives it a new token; the old one is dead when this returns, unless the answer says `pending`.
+/// Makes the link, or gives it a new token; the old one is dead when this returns, unless the answer says `pending`. A password
+/// becomes the link's; without one it keeps what it has.
 pub(crate) async fn rotate(
     service: &Service,
     actor: &Actor,
     product: Uuid,
+    input: Option<ProductPasswordIn>,
     once: Option<&Once>,
 ) -> Result<Done<ProductShareOut>> {
     let now = service.clock.now();
+    let password = match input {
+        Some(input) => {
+            // What is not there is told before a password is hashed for it.
+            get(service, actor, product).await?;
+            Some(service.passwords.hash(&input.password).await?)
+        }
+        None => None,
+    };
     let mut session = service.store.write().await?;
     let opened = store::data_product::lock(&mut session, actor.organization.id, product).await?;
     if opened.definition.table.is_none() {
@@ -45,15 +55,20 @@ pub(crate) async fn rotate(
     }
     let share = match only(&mut session, actor, product).await? {
         Some(mut share) if in_time(None, share.expires_at, now).is_ok() => {
+            if password.is_some() {
+                let limits = store::organization::limits(&mut session, actor.organization.id).await?;
+                share.set_password(password, &limits)?;
+                actor.audit(&mut session, ("share.password_set", share.id), json!({}), now).await?;
+            }
             share::rotate_within(service, &mut session, actor, &mut share, now).await?;
             share
         }
         // An organization may demand that links end. The call after that is a first one.
         Some(mut ended) => {
             share::revoke_within(&mut session, actor, &mut ended, now).await?;
-            create(service, &mut session, actor, &opened, now).await?
+            create(service, &mut session, actor, (&opened, password), now).await?
         }
-        None => create(service, &mut session, actor, &opened, now).await?,
+        None => create(service, &mut session, actor, (&opened, password), now).await?,
     };
     let pending = commit(service, session, product).await?;
     Ok(Done { body: render(service, Some(&share)), pending, replayed: false })
@@ -63,11 +78,13 @@ async fn create(
     service: &Service,
     session: &mut Session,
     actor: &Actor,
-    product: &DataProduct,
+    (product, password): (&DataProduct, Option<Hashed>),
     now: Millis,
 ) -> Result<Share> {
     let limits = store::organization::limits(session, actor.organization.id).await?;
-    limits.check_password(false)?;
+    limits.check_password(password.is_some())?;
+    // The first password begins the first version.
+    let version = u64::from(password.is_some());
     let share = Share {
         id: Uuid::now_v7(),
         organization_id: actor.organization.id,
@@ -83,7 +100,7 @@ async fn create(
         context: None,
         notify: None,
         closed: false,
-        protection: Protection { max_access_count: limits.count(None)?, ..Protection::default() },
+        protection: Protection { password, version, resets: version, max_access_count: limits.count(None)? },
         permission: Permission::View,
         tile_budget: None,
         not_before: None,
@@ -94,7 +111,7 @@ async fn create(
         frame_origins: Vec::new(),
         revoked_tokens: Vec::new(),
     };
-    let detail = json!({ "data_product_id": product.id, "password": false });
+    let detail = json!({ "data_product_id": product.id, "password": version > 0 });
     share::insert_within(service, session, actor, &share, ("share.create", detail)).await?;
     Ok(share)
 }

@@ -4,19 +4,22 @@ use super::{Stored, StoredRow, folded, select_stored, type_name};
 use crate::store::{Listed, Page, Session, fault, id, query, unsigned};
 use shared::Result;
 use shared::face::dashboard::manage::{ProtectionKind, ShareFilter, ShareStatus};
+use shared::model::share::TargetKind;
 use shared::time::Millis;
 use uuid::Uuid;
 
 macro_rules! of_organization {
     () => {
-        "WHERE s.organization_id = $1 AND s.target_kind = 'dashboard' AND ($2 IS NULL OR s.target_id = $2) "
+        "WHERE s.organization_id = $1 AND s.target_kind <> 'context' AND ($11 IS NULL OR s.target_kind = $11)
+            AND ($2 IS NULL OR s.target_id = $2) "
     };
 }
 
-/// By the index on dashboards. Another organization's dashboard has no shares here.
-macro_rules! of_dashboard {
+/// By the index on targets, and not by that on organizations: no index knows the organization as it is written here.
+macro_rules! of_target {
     () => {
-        "WHERE s.target_id = (SELECT d.id FROM dashboard d WHERE d.id = $2 AND d.organization_id = $1) "
+        "WHERE s.target_id = $2 AND s.organization_id || '' = $1 AND s.target_kind <> 'context'
+            AND ($11 IS NULL OR s.target_kind = $11) "
     };
 }
 
@@ -46,7 +49,7 @@ macro_rules! conditions {
 /// What a page ends with.
 macro_rules! newest_first {
     () => {
-        "AND s.id < $11 ORDER BY s.id DESC LIMIT $12"
+        "AND s.id < $12 ORDER BY s.id DESC LIMIT $13"
     };
 }
 
@@ -59,7 +62,7 @@ macro_rules! matching {
             $row,
             $sql,
             $wanted.organization.to_string(),
-            $wanted.filter.dashboard_id.map(|id| id.to_string()),
+            $wanted.target.map(|id| id.to_string()),
             $wanted.filter.status.map(ShareStatus::name),
             $wanted.filter.protection.map(ProtectionKind::name),
             $wanted.filter.name_contains.as_deref().map(pattern),
@@ -67,7 +70,8 @@ macro_rules! matching {
             $wanted.filter.created_after.map(|at| at.0),
             $wanted.now.0,
             i64::from($wanted.live_only),
-            $wanted.filter.share_type.map(type_name)
+            $wanted.filter.share_type.map(type_name),
+            $wanted.kind.map(TargetKind::name)
             $(, $bind)*
         )
     };
@@ -78,11 +82,11 @@ const COUNT_OF_ALL: &str = "SELECT CAST(COALESCE(SUM(shares), 0) AS BIGINT) FROM
     WHERE organization_id = $1 AND ($2 IS NULL OR id = $2)";
 const COUNT_OF_ORGANIZATION: &str =
     concat!("SELECT COUNT(*) FROM share s ", of_organization!(), conditions!());
-const COUNT_OF_DASHBOARD: &str = concat!("SELECT COUNT(*) FROM share s ", of_dashboard!(), conditions!());
+const COUNT_OF_TARGET: &str = concat!("SELECT COUNT(*) FROM share s ", of_target!(), conditions!());
 const PAGE_OF_ORGANIZATION: &str =
     concat!(select_stored!(), of_organization!(), conditions!(), newest_first!());
-const PAGE_OF_DASHBOARD: &str = concat!(select_stored!(), of_dashboard!(), conditions!(), newest_first!());
-const ONE: &str = concat!(select_stored!(), of_organization!(), conditions!(), "AND s.id = $11");
+const PAGE_OF_TARGET: &str = concat!(select_stored!(), of_target!(), conditions!(), newest_first!());
+const ONE: &str = concat!(select_stored!(), of_organization!(), conditions!(), "AND s.id = $12");
 
 const PENDING_OF_REVOKED: &str = concat!(
     "SELECT s.id, o.record_key FROM outbox o
@@ -98,6 +102,10 @@ const PENDING_OF_REVOKED: &str = concat!(
 pub(crate) struct Wanted<'a> {
     /// Whose.
     pub(crate) organization: Uuid,
+    /// What they open; `None` for anything but contexts.
+    pub(crate) kind: Option<TargetKind>,
+    /// Which of these. The filter's own `dashboard_id` is not looked at.
+    pub(crate) target: Option<Uuid>,
     /// What is true of them.
     pub(crate) filter: &'a ShareFilter,
     /// Leave out what is revoked, whatever the filter says.
@@ -107,21 +115,21 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Are these all shares of the organization, or of its dashboard?
-    fn leaves_none_out(&self) -> bool {
+    /// Are these all shares of the organization's dashboards, or of one of them?
+    fn is_counted(&self) -> bool {
         let filter = ShareFilter { dashboard_id: None, ..self.filter.clone() };
-        filter.is_empty() && !self.live_only
+        filter.is_empty() && !self.live_only && self.kind == Some(TargetKind::Dashboard)
     }
 }
 
 /// A page of them, and how many there are.
 pub(crate) async fn list(session: &mut Session, wanted: &Wanted<'_>, page: &Page) -> Result<Listed<Stored>> {
-    let (count, sql) = match wanted.filter.dashboard_id {
+    let (count, sql) = match wanted.target {
         None => (COUNT_OF_ORGANIZATION, PAGE_OF_ORGANIZATION),
-        Some(_) => (COUNT_OF_DASHBOARD, PAGE_OF_DASHBOARD),
+        Some(_) => (COUNT_OF_TARGET, PAGE_OF_TARGET),
     };
-    let (total,) = if wanted.leaves_none_out() {
-        let (organization, dashboard) = (wanted.organization, wanted.filter.dashboard_id);
+    let (total,) = if wanted.is_counted() {
+        let (organization, dashboard) = (wanted.organization, wanted.target);
         let dashboard = dashboard.map(|id| id.to_string());
         query!(&mut *session, fetch_one, (i64,), COUNT_OF_ALL, organization.to_string(), dashboard)
     } else {

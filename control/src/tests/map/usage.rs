@@ -153,3 +153,14 @@ async fn reports_at_once_tell_it_once() {
         assert_eq!(notices(&map).await.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn what_tiles_cost_is_kept_for_more_than_a_year() {
+    for map in Map::all().await {
+        let link = link(&map, None).await;
+        report(&map, &link, "e1", &[(TODAY - 401, 1, 0, 0), (TODAY - 400, 2, 0, 0), (TODAY, 3, 0, 0)]).await;
+        crate::manage::map::sweep(&map.world.app.service).await.unwrap();
+        let kept = json!([day("2026-01-01", 3, 0, 0), day("2024-11-27", 2, 0, 0)]);
+        assert_eq!(told(&map).await["days"], kept);
+    }
+}

@@ -23,6 +23,11 @@ pub(super) struct Ticketed {
 }
 
 impl Ticketed {
+    /// What its holder comes with.
+    pub(super) fn pass(&self) -> Pass {
+        self.opened.pass().clone()
+    }
+
     /// The profile that the ticket names.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 /** What the page of a data product asks the server. */
 
-import { type Cell, type Column, read } from "../api";
+import { call, type Cell, type Column, parsed, read } from "../api";
+import { parseExactly } from "./exact";
+
+/** What a cell of a table holds. */
+export type Value = Cell | bigint;
 
 export interface ProductColumn extends Column {
   sortable: boolean;
@@ -26,7 +30,7 @@ export interface Question {
 }
 
 export interface PageRows {
-  rows: Cell[][];
+  rows: Value[][];
   total: number;
   next_cursor: string | null;
 }
@@ -42,7 +46,7 @@ export class ProductApi {
     return read(`${this.#base}/resolve`, {});
   }
 
-  page(
+  async page(
     question: Question,
     from: { offset: number } | { cursor: string | null },
     limit: number,
@@ -56,7 +60,8 @@ export class ProductApi {
     if (question.search) query.set("search", question.search);
     if ("offset" in from) query.set("offset", String(from.offset));
     else if (from.cursor !== null) query.set("cursor", from.cursor);
-    return read(`${this.#base}/data?${query.toString()}`, { signal });
+    const response = await call(`${this.#base}/data?${query.toString()}`, { signal });
+    return parsed(response, parseExactly<PageRows>);
   }
 
   download(format: string): string {

@@ -5,10 +5,10 @@
  * million pixels: beyond, a small scroll moves by rows, a large one by share.
  */
 
-import type { Cell } from "../api";
 import { h, icon } from "../dom";
 import { columnTitle, formatCell, NOTHING } from "../format";
-import type { Product, ProductColumn, Question } from "./api";
+import type { Product, ProductColumn, Question, Value } from "./api";
+import { writeExactly } from "./exact";
 import type { Rows } from "./rows";
 
 /** Height of a row and of the head, in pixels; the style sheet says the same. */
@@ -134,7 +134,7 @@ export class Grid {
     rows.want(Math.max(0, first - shown), first + 2 * shown);
   }
 
-  #row(index: number, cells: Cell[] | undefined): HTMLElement {
+  #row(index: number, cells: Value[] | undefined): HTMLElement {
     const row = h("tr", { "aria-rowindex": index + 2, "data-row": index });
     this.#columns.forEach((column, at) => row.append(cell(column, cells?.[at])));
     return row;
@@ -178,7 +178,7 @@ function heading(column: ProductColumn, sortBy: (column: string) => void): HTMLT
   return h("th", { scope: "col", class: numeric }, button, type);
 }
 
-function cell(column: ProductColumn, value: Cell | undefined): HTMLElement {
+function cell(column: ProductColumn, value: Value | undefined): HTMLElement {
   // Not here yet.
   if (value === undefined) return h("td", {}, h("span", { class: "grid-wait", "aria-hidden": true }));
   if (value === null) return h("td", { class: isNumeric(column) ? "numeric" : null }, h("span", { class: "empty" }, NOTHING));
@@ -186,8 +186,9 @@ function cell(column: ProductColumn, value: Cell | undefined): HTMLElement {
   return h("td", { class: isNumeric(column) ? "numeric" : null, title: text.length > 24 ? text : null }, text);
 }
 
-function words(column: ProductColumn, value: Cell): string {
-  if (value !== null && typeof value === "object") return JSON.stringify(value);
+function words(column: ProductColumn, value: Value): string {
+  if (value !== null && typeof value === "object") return writeExactly(value);
+  if (typeof value === "bigint") return String(value);
   // As many digits as there are: this is the data itself, no summary of it.
   if (column.type === "number" && typeof value === "number") return exact.format(value);
   return formatCell(value, column);

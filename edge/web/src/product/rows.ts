@@ -5,8 +5,7 @@
  * on, page after page.
  */
 
-import type { Cell } from "../api";
-import type { ProductApi, Question } from "./api";
+import type { ProductApi, Question, Value } from "./api";
 
 /** Rows that are asked for at once. */
 const BLOCK = 100;
@@ -26,9 +25,9 @@ export class Rows {
   readonly #api: ProductApi;
   readonly #question: Question;
   readonly #told: Told;
-  readonly #blocks = new Map<number, Cell[][]>();
+  readonly #blocks = new Map<number, Value[][]>();
   readonly #asked = new Map<number, AbortController>();
-  readonly #found: Cell[][] = [];
+  readonly #found: Value[][] = [];
   readonly #isSearch: boolean;
   #cursor: string | null = null;
   #stopped = false;
@@ -49,7 +48,7 @@ export class Rows {
   }
 
   /** A row, if it is here. */
-  at(index: number): Cell[] | undefined {
+  at(index: number): Value[] | undefined {
     if (this.#isSearch) return this.#found[index];
     return this.#blocks.get(Math.floor(index / BLOCK))?.[index % BLOCK];
   }
@@ -75,7 +74,7 @@ export class Rows {
     const asked = new AbortController();
     this.#asked.set(block, asked);
     try {
-      const rows: Cell[][] = [];
+      const rows: Value[][] = [];
       const end = Math.min(BLOCK, this.count - block * BLOCK);
       // Pages of very long rows are shorter than was asked for.
       while (rows.length < end) {
@@ -93,7 +92,7 @@ export class Rows {
     }
   }
 
-  #keep(block: number, rows: Cell[][]): void {
+  #keep(block: number, rows: Value[][]): void {
     this.#blocks.set(block, rows);
     const oldest = this.#blocks.keys().next();
     if (this.#blocks.size > KEPT && !oldest.done) this.#blocks.delete(oldest.value);

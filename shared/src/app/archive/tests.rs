@@ -235,7 +235,7 @@ fn bombs_are_stopped_wherever_they_lie() {
     let leaf = directory(&[Entry { tile: 0, run: 0, length: bomb.len() as u64, offset: 0 }]);
     let (described, tile) = Sections { root: gzip(&leaf), leaves: bomb, ..sound }.outcomes();
     assert!(described.is_ok() && is_broken(&tile));
-    assert!(begun.elapsed().as_millis() < 1_000, "{:?}", begun.elapsed());
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
 
 #[test]

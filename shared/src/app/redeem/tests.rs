@@ -1,9 +1,12 @@
 use super::*;
 use crate::app::fake::{Fake, key, run};
+use crate::app::memory::RESULT_TTL;
+use crate::app::port::NoRows;
 use crate::model::grant::Grant;
 use crate::model::lease::{GRACE, LEASE};
 use crate::model::protection::{Need, Protection};
 use crate::replica::tests::live_record;
+use serde_json::Map;
 use serde_json::json;
 
 fn found(host: &Fake, memory: &Memory) -> Result<(Found, u64)> {
@@ -18,14 +21,14 @@ fn executed(host: &Fake, memory: &Memory, asked: Value) -> Result<Redeemed> {
 
 #[test]
 fn a_cold_open_reads_kv_and_asks_the_gate_once() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     assert_eq!(found(&host, &memory), Ok((Found::Kv, 3)));
     assert_eq!(host.asked(), ["kv", "lease"]);
 }
 
 #[test]
 fn a_hot_open_asks_nothing() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     host.asked();
     host.later(Duration::from_millis(999));
@@ -35,7 +38,7 @@ fn a_hot_open_asks_nothing() {
 
 #[test]
 fn past_half_a_lease_one_request_renews_in_the_background() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     host.later(LEASE / 2);
     assert!(run(open(&host, &memory, &key())).unwrap().renewal_due);
@@ -49,7 +52,7 @@ fn past_half_a_lease_one_request_renews_in_the_background() {
 
 #[test]
 fn a_renewal_brings_the_new_revision() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     *host.gate.borrow_mut() = Some(Record::tombstone(4));
     run(renew(&host, &memory, &key()));
@@ -65,7 +68,7 @@ fn a_stale_or_missing_kv_copy_never_serves() {
         Some(b"{cut".to_vec()),
         Some(br#"{"schema":9,"revision":3,"live":null}"#.to_vec()),
     ] {
-        let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+        let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
         *host.kv.borrow_mut() = copy;
         assert_eq!(found(&host, &memory), Ok((Found::Gate, 3)));
     }
@@ -73,14 +76,14 @@ fn a_stale_or_missing_kv_copy_never_serves() {
 
 #[test]
 fn kv_down_is_no_matter() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     host.kv_down.set(true);
     assert_eq!(found(&host, &memory), Ok((Found::Gate, 3)));
 }
 
 #[test]
 fn a_revoke_is_seen_when_the_lease_is_over() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     *host.gate.borrow_mut() = Some(Record::tombstone(4));
     host.later(LEASE);
@@ -90,7 +93,7 @@ fn a_revoke_is_seen_when_the_lease_is_over() {
 
 #[test]
 fn a_kv_copy_that_was_altered_never_serves() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     let mut altered = live_record(3);
     altered.live.as_mut().unwrap().share.name = "Altered".into();
     *host.kv.borrow_mut() = Some(altered.to_json());
@@ -103,7 +106,7 @@ fn whatever_happens_to_a_kv_copy_the_gates_record_is_served() {
     let whole = live_record(3).to_json();
     for at in 0..whole.len() {
         for bit in 0..8 {
-            let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+            let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << bit;
             *host.kv.borrow_mut() = Some(flipped);
@@ -121,7 +124,7 @@ fn without_its_gate_a_link_goes_by_the_control_planes_word() {
 
 fn by_the_control_planes_word(hangs: bool) {
     let grace = || {
-        let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+        let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
         found(&host, &memory).unwrap();
         host.gate_down.set(true);
         host.gate_hangs.set(hangs);
@@ -158,7 +161,7 @@ fn by_the_control_planes_word(hangs: bool) {
 
 #[test]
 fn gate_and_control_plane_down_serves_a_known_link_for_the_grace_only() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     host.gate_down.set(true);
     *host.origin.borrow_mut() = Some(NoRows::Unreachable(Unreachable("refused".into())));
@@ -167,21 +170,21 @@ fn gate_and_control_plane_down_serves_a_known_link_for_the_grace_only() {
     host.later(GRACE);
     assert!(matches!(found(&host, &memory), Err(Error::Unavailable(_))));
     assert!(
-        matches!(found(&host, &Memory::default()), Err(Error::Unavailable(_))),
+        matches!(found(&host, &Memory::new(1)), Err(Error::Unavailable(_))),
         "an unknown link has no grace"
     );
 }
 
 #[test]
 fn what_no_gate_knows_is_dead_even_if_kv_has_it() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     *host.gate.borrow_mut() = None;
     assert_eq!(found(&host, &memory), Err(Error::Dead(Why::Unknown)));
 }
 
 #[test]
 fn results_are_kept_for_equal_parameters_only() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     let first = executed(&host, &memory, json!({"status": "a"})).unwrap();
     assert!(!first.freshness.hit);
     host.later(Duration::from_millis(900));
@@ -194,7 +197,7 @@ fn results_are_kept_for_equal_parameters_only() {
 
 #[test]
 fn a_new_revision_finds_nothing_that_was_kept() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     executed(&host, &memory, json!({})).unwrap();
     *host.gate.borrow_mut() = Some(live_record(4));
     host.later(LEASE);
@@ -204,7 +207,7 @@ fn a_new_revision_finds_nothing_that_was_kept() {
 
 #[test]
 fn answers_with_a_failed_panel_are_not_kept() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     host.uncacheable.set(true);
     executed(&host, &memory, json!({})).unwrap();
     assert!(!executed(&host, &memory, json!({})).unwrap().freshness.hit);
@@ -212,7 +215,7 @@ fn answers_with_a_failed_panel_are_not_kept() {
 
 #[test]
 fn an_old_result_stands_in_while_the_data_plane_is_down() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     executed(&host, &memory, json!({})).unwrap();
     *host.origin.borrow_mut() = Some(NoRows::Unreachable(Unreachable("refused".into())));
     host.later(RESULT_TTL);
@@ -223,7 +226,7 @@ fn an_old_result_stands_in_while_the_data_plane_is_down() {
 
 #[test]
 fn a_dead_share_in_the_database_is_dead_here_whatever_is_kept() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     executed(&host, &memory, json!({})).unwrap();
     *host.origin.borrow_mut() = Some(NoRows::Dead);
     host.later(RESULT_TTL);
@@ -232,7 +235,7 @@ fn a_dead_share_in_the_database_is_dead_here_whatever_is_kept() {
 
 #[test]
 fn a_database_ahead_of_the_lease_makes_us_look_again() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     let opened = run(open(&host, &memory, &key())).unwrap();
     *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
     host.asked();
@@ -243,7 +246,7 @@ fn a_database_ahead_of_the_lease_makes_us_look_again() {
 
 #[test]
 fn a_visitor_between_a_change_and_its_push_gets_rows_by_the_new_rule() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     let opened = run(open(&host, &memory, &key())).unwrap();
     *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
     *host.on_its_way.borrow_mut() = Some(live_record(4));
@@ -255,7 +258,7 @@ fn a_visitor_between_a_change_and_its_push_gets_rows_by_the_new_rule() {
 
 #[test]
 fn options_look_again_too() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     let opened = run(open(&host, &memory, &key())).unwrap();
     *host.origin.borrow_mut() = Some(NoRows::OtherRevision);
     host.asked();
@@ -267,14 +270,14 @@ fn options_look_again_too() {
 
 #[test]
 fn an_undeclared_parameter_asks_the_data_plane_nothing() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     assert!(matches!(executed(&host, &memory, json!({"other": 1})), Err(Error::Policy { .. })));
     assert_eq!(host.asked(), ["kv", "lease"]);
 }
 
 #[test]
 fn found_options_are_kept_for_equal_searches() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     let opened = run(open(&host, &memory, &key())).unwrap();
     host.asked();
     for search in [Some("a"), Some("a"), None] {
@@ -293,7 +296,7 @@ fn counted_record(revision: u64) -> Record {
 
 #[test]
 fn a_strict_record_asks_its_gate_each_time_and_is_closed_without_it() {
-    let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(counted_record(3)), Memory::new(1));
     assert_eq!(found(&host, &memory), Ok((Found::Kv, 3)));
     host.asked();
     assert_eq!(found(&host, &memory), Ok((Found::Confirmed, 3)));
@@ -304,7 +307,7 @@ fn a_strict_record_asks_its_gate_each_time_and_is_closed_without_it() {
 
 #[test]
 fn a_record_that_becomes_strict_is_seen_when_the_lease_ends() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     *host.gate.borrow_mut() = Some(counted_record(4));
     host.later(LEASE);
@@ -315,7 +318,7 @@ fn a_record_that_becomes_strict_is_seen_when_the_lease_ends() {
 
 #[test]
 fn a_grant_opens_and_rows_are_read_under_it() {
-    let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(counted_record(3)), Memory::new(1));
     let open = || run(open(&host, &memory, &key())).unwrap();
     let refused = run(execute(&host, &memory, &key(), &open(), &Map::new()));
     assert_eq!(refused, Err(Error::AuthRequired(Need::Opening)));
@@ -327,7 +330,7 @@ fn a_grant_opens_and_rows_are_read_under_it() {
 
 #[test]
 fn a_grant_is_judged_again_when_the_share_changed_meanwhile() {
-    let (host, memory) = (Fake::serving(counted_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(counted_record(3)), Memory::new(1));
     let grant = Grant { share: uuid::Uuid::from_u128(2), generation: 1, version: 1 };
     let granted = run(open(&host, &memory, &key())).unwrap().with_pass(Pass::Link(Some(grant)));
     let mut newer = counted_record(4);
@@ -340,7 +343,7 @@ fn a_grant_is_judged_again_when_the_share_changed_meanwhile() {
 
 #[test]
 fn the_gate_is_told_of_openings_with_the_next_lease() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     found(&host, &memory).unwrap();
     assert!(memory.counts.open(&key()));
     memory.counts.open(&key());
@@ -355,7 +358,7 @@ fn the_gate_is_told_of_openings_with_the_next_lease() {
 fn an_embed_is_served_under_its_lease_alone() {
     let mut record = live_record(3);
     record.live.as_mut().unwrap().embed = Some(crate::model::embed::Terms::default());
-    let (host, memory) = (Fake::serving(record), Memory::default());
+    let (host, memory) = (Fake::serving(record), Memory::new(1));
     found(&host, &memory).unwrap();
     host.gate_down.set(true);
     host.later(LEASE / 4);

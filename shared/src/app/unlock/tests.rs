@@ -42,7 +42,7 @@ fn tried(host: &Fake, memory: &Memory, password: Option<&str>, network: &str) ->
 
 #[test]
 fn the_right_password_gives_a_grant_that_opens() {
-    let (host, memory) = (Fake::serving(protected(None)), Memory::default());
+    let (host, memory) = (Fake::serving(protected(None)), Memory::new(1));
     let grant = tried(&host, &memory, Some("open sesame"), "a").unwrap();
     assert_eq!(host.asked(), ["attempt", "enter"]);
     let grant = grant::verify(&RING, &grant, host.now());
@@ -51,7 +51,7 @@ fn the_right_password_gives_a_grant_that_opens() {
 
 #[test]
 fn right_guesses_do_not_count() {
-    let (host, memory) = (Fake::serving(protected(None)), Memory::default());
+    let (host, memory) = (Fake::serving(protected(None)), Memory::new(1));
     for _ in 0..8 {
         assert!(tried(&host, &memory, Some("open sesame"), "a").is_ok());
         host.later(Duration::from_secs(1));
@@ -60,7 +60,7 @@ fn right_guesses_do_not_count() {
 
 #[test]
 fn wrong_guesses_count_and_then_even_the_right_one_waits() {
-    let (host, memory) = (Fake::serving(protected(None)), Memory::default());
+    let (host, memory) = (Fake::serving(protected(None)), Memory::new(1));
     for _ in 0..5 {
         assert_eq!(tried(&host, &memory, Some("guess"), "a"), Err(Error::WrongPassword));
         host.later(Duration::from_secs(1));
@@ -74,7 +74,7 @@ fn wrong_guesses_count_and_then_even_the_right_one_waits() {
 
 #[test]
 fn hashes_queue_and_the_sixth_is_turned_away_uncounted() {
-    let (host, memory) = (Fake::serving(protected(None)), Memory::default());
+    let (host, memory) = (Fake::serving(protected(None)), Memory::new(1));
     for _ in 0..5 {
         assert!(memory.hash_slot(host.now()).is_some());
     }
@@ -87,7 +87,7 @@ fn hashes_queue_and_the_sixth_is_turned_away_uncounted() {
 
 #[test]
 fn a_counted_link_opens_so_often_and_no_more() {
-    let (host, memory) = (Fake::serving(counted(2)), Memory::default());
+    let (host, memory) = (Fake::serving(counted(2)), Memory::new(1));
     assert!(tried(&host, &memory, None, "a").is_ok());
     assert_eq!(host.asked(), ["enter"], "nothing is guessed");
     assert!(tried(&host, &memory, None, "a").is_ok());
@@ -97,7 +97,7 @@ fn a_counted_link_opens_so_often_and_no_more() {
 
 #[test]
 fn a_wrong_password_spends_nothing() {
-    let (host, memory) = (Fake::serving(protected(Some(1))), Memory::default());
+    let (host, memory) = (Fake::serving(protected(Some(1))), Memory::new(1));
     assert_eq!(tried(&host, &memory, Some("guess"), "a"), Err(Error::WrongPassword));
     assert_eq!(host.tally.borrow().usage.accesses, 0);
     assert!(tried(&host, &memory, Some("open sesame"), "a").is_ok());
@@ -106,14 +106,14 @@ fn a_wrong_password_spends_nothing() {
 
 #[test]
 fn a_missing_password_is_named_and_not_counted() {
-    let (host, memory) = (Fake::serving(protected(None)), Memory::default());
+    let (host, memory) = (Fake::serving(protected(None)), Memory::new(1));
     assert!(matches!(tried(&host, &memory, None, "a"), Err(Error::Invalid(_))));
     assert_eq!(host.asked(), [""; 0]);
 }
 
 #[test]
 fn a_change_between_guess_and_entry_gives_nothing() {
-    let (host, memory) = (Fake::serving(counted(2)), Memory::default());
+    let (host, memory) = (Fake::serving(counted(2)), Memory::new(1));
     let opened = run(open(&host, &memory, &key())).unwrap();
     *host.gate.borrow_mut() = Some(Record { revision: 4, ..counted(2) });
     let outcome = run(unlock(&host, &memory, &RING, (&key(), &opened), (None, "a")));
@@ -124,7 +124,7 @@ fn a_change_between_guess_and_entry_gives_nothing() {
 #[test]
 fn without_its_gate_nothing_is_unlocked() {
     for record in [protected(None), counted(2)] {
-        let (host, memory) = (Fake::serving(record), Memory::default());
+        let (host, memory) = (Fake::serving(record), Memory::new(1));
         let opened = run(open(&host, &memory, &key())).unwrap();
         host.gate_down.set(true);
         let password = word("open sesame");
@@ -135,7 +135,7 @@ fn without_its_gate_nothing_is_unlocked() {
 
 #[test]
 fn a_link_that_needs_nothing_is_neither_counted_nor_granted() {
-    let (host, memory) = (Fake::serving(live_record(3)), Memory::default());
+    let (host, memory) = (Fake::serving(live_record(3)), Memory::new(1));
     for password in [None, Some("guess")] {
         assert!(matches!(tried(&host, &memory, password, "a"), Err(Error::Conflict(_))));
         assert_eq!(host.asked(), [""; 0]);

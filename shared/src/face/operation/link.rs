@@ -1,6 +1,7 @@
 //! Links in the operation dialect: what makes and ends one, and how it is told to its owner.
 
 use super::fields::{Fields, uuid};
+use crate::face::dashboard::manage::effective;
 use crate::model::limits::Limits;
 use crate::model::meter::MAX_BUDGET;
 use crate::model::password::Typed;
@@ -14,10 +15,11 @@ use uuid::Uuid;
 
 /// How the ids of links begin. Another dialect's are none here.
 const LINK_PREFIX: &str = "lnk_";
-/// Shortest password of a new link, in characters.
-const MIN_PASSWORD_CHARS: usize = 8;
 
-/// `share.link.create`, checked but for its password and its target.
+/// Most seconds until a link expires whose organization sets no cap: 365 days. API.md 2.d.
+const MAX_LIFE_SECONDS: u64 = 365 * 24 * 3_600;
+
+/// `share.link.create`, of the right shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewLink {
     /// An item or a collection.
@@ -28,18 +30,18 @@ pub struct NewLink {
     pub permission: Permission,
     /// As it was typed.
     pub password: Typed,
-    /// In the future.
+    /// See [`Self::check`].
     pub expires_at: Millis,
     /// An extension: tiles that the link gives a day.
     pub tile_budget: Option<u64>,
 }
 
 impl NewLink {
-    /// Reads one; `limits` are the organization's.
+    /// Reads one.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming each field that is wrong.
-    pub fn read(body: &Map<String, Value>, limits: &Limits, now: Millis) -> Result<Self> {
+    pub fn read(body: &Map<String, Value>) -> Result<Self> {
         let mut fields = Fields::of(body);
         let kind = fields.required("target_type", "Input should be 'item' or 'collection'", |value| {
             match value.as_str()? {
@@ -57,15 +59,11 @@ impl NewLink {
             })
             .unwrap_or_default();
         let password = fields.required("password", "String should have at least 8 characters", |value| {
-            value.as_str().filter(|text| text.chars().count() >= MIN_PASSWORD_CHARS)
+            value.as_str().filter(|text| text.chars().count() >= TargetKind::Item.min_password_chars())
         });
         let instant = "Input should be a date-time of RFC 3339, with its offset";
         let expires_at =
             fields.required("expires_at", instant, |value| Millis::parse_rfc3339(value.as_str()?));
-        if expires_at.is_some() {
-            let checked = check_expiry(expires_at, now).and_then(|()| limits.check_expiry(expires_at, now));
-            fields.check(checked)?;
-        }
         let tile_budget = fields.optional("tile_budget", "Input should be 1 to 1000000000", |value| {
             value.as_u64().filter(|budget| (1..=MAX_BUDGET).contains(budget))
         });
@@ -81,6 +79,17 @@ impl NewLink {
             })
         })();
         fields.done(made)
+    }
+
+    /// May it be made now? `limits` are the organization's; without a cap of theirs a link lives for 365 days at most.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the expiry.
+    pub fn check(&self, limits: &Limits, now: Millis) -> Result<()> {
+        let limits =
+            Limits { max_life_seconds: limits.max_life_seconds.or(Some(MAX_LIFE_SECONDS)), ..*limits };
+        check_expiry(Some(self.expires_at), now)?;
+        limits.check_expiry(Some(self.expires_at), now)
     }
 }
 
@@ -116,7 +125,7 @@ pub struct LinkOut {
     /// An extension: the page.
     pub url: Option<String>,
     /// An extension: `live` when the edge serves the link.
-    pub effective: &'static str,
+    pub effective: String,
 }
 
 impl LinkOut {
@@ -132,7 +141,7 @@ impl LinkOut {
         Self {
             id: link_id(share.id),
             token,
-            target_type: type_name(share.target.kind),
+            target_type: share.target.kind.name(),
             target_id: share.target.id,
             permission: share.permission.name(),
             organization_id: share.organization_id,
@@ -144,15 +153,8 @@ impl LinkOut {
             created_by: Some(created_by),
             created_at: share.created_at.to_rfc3339(),
             url,
-            effective: if pending { "pending" } else { "live" },
+            effective: effective(pending),
         }
-    }
-}
-
-const fn type_name(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::Collection => "collection",
-        _ => "item",
     }
 }
 
@@ -183,7 +185,7 @@ pub struct RevokedOut {
     /// The link.
     pub id: String,
     /// An extension: `live` when no request that begins now is served, `pending` while the edge is out of reach.
-    pub effective: &'static str,
+    pub effective: String,
 }
 
 #[cfg(test)]
@@ -191,6 +193,7 @@ mod tests {
     use super::super::fields::tests::{body, places};
     use super::*;
     use serde_json::json;
+    use std::time::Duration;
 
     fn link(change: &[(&str, Value)]) -> Result<NewLink> {
         let mut fields = body(json!({
@@ -201,7 +204,7 @@ mod tests {
             fields.insert((*name).to_owned(), value.clone());
         }
         fields.retain(|_, value| *value != json!("absent"));
-        NewLink::read(&fields, &Limits::default(), Millis(5_000))
+        NewLink::read(&fields)
     }
 
     #[test]
@@ -213,7 +216,7 @@ mod tests {
         );
         assert_eq!(link(&[("target_id", json!("nonsense"))]).unwrap().target, None);
         assert_eq!(link(&[("surplus", json!(1))]).unwrap(), read);
-        let wrong: [(&str, Value); 12] = [
+        let wrong: [(&str, Value); 11] = [
             ("target_type", json!("dashboard")),
             ("target_type", json!("absent")),
             ("target_id", json!(7)),
@@ -222,7 +225,6 @@ mod tests {
             ("password", json!(12_345_678)),
             ("password", json!("absent")),
             ("expires_at", json!("tomorrow")),
-            ("expires_at", json!("1970-01-01T00:00:05Z")),
             ("expires_at", json!("absent")),
             ("tile_budget", json!(0)),
             ("tile_budget", json!(1.5)),
@@ -230,13 +232,25 @@ mod tests {
         for (name, value) in wrong {
             assert_eq!(places(link(&[(name, value.clone())])), [format!("/{name}")], "{value}");
         }
-        let empty = places(NewLink::read(&Map::new(), &Limits::default(), Millis(0)));
+        let empty = places(NewLink::read(&Map::new()));
         assert_eq!(empty, ["/target_type", "/target_id", "/password", "/expires_at"]);
-        let capped = Limits { max_life_seconds: Some(1), ..Limits::default() };
-        let far = body(json!({
-            "target_type": "item", "target_id": "x", "password": "correct horse", "expires_at": "2999-01-01T00:00:00Z"
-        }));
-        assert_eq!(places(NewLink::read(&far, &capped, Millis(0))), ["/expires_at"]);
+    }
+
+    #[test]
+    fn a_link_ends_within_a_year_unless_its_organization_says_otherwise() {
+        let (now, day) = (Millis(5_000), Duration::from_hours(24));
+        let ends = |expires_at: Millis, limits: &Limits| {
+            link(&[("expires_at", json!(expires_at.to_rfc3339()))]).unwrap().check(limits, now)
+        };
+        let none = Limits::default();
+        assert!(ends(now, &none).is_err(), "in the past");
+        assert_eq!(ends(Millis(6_000), &none), Ok(()));
+        assert_eq!(ends(now.plus(day * 365), &none), Ok(()));
+        assert_eq!(places(ends(now.plus(day * 366), &none)), ["/expires_at"]);
+        let longer = Limits { max_life_seconds: Some(day.as_secs() * 1_000), ..none };
+        assert_eq!(ends(now.plus(day * 1_000), &longer), Ok(()));
+        let shorter = Limits { max_life_seconds: Some(60), ..none };
+        assert_eq!(places(ends(now.plus(day), &shorter)), ["/expires_at"]);
     }
 
     #[test]
