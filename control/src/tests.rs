@@ -6,6 +6,7 @@ mod clocks;
 mod content;
 mod credentials;
 mod data_plane;
+mod database;
 mod edge;
 mod embed;
 mod filters;

@@ -4,8 +4,6 @@ use crate::database::{Database, Kind};
 use crate::installation::Installation;
 use crate::load::{Connection, Request, path};
 use crate::plain::Plain;
-use crate::process::{forget_peak, peak_megabytes};
-use crate::rows;
 use crate::table::Row;
 use crate::workerd::{Subject, Workerd};
 use anyhow::{Context, Result, bail};
@@ -14,6 +12,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tests::process::{forget_peak, peak_megabytes};
+use tests::rows;
 
 const ROUNDS: usize = 5;
 /// Mebibytes of CSV, when this variable names no other number.

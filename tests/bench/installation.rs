@@ -2,7 +2,6 @@
 
 use crate::database::Database;
 use crate::load::{Connection, Request};
-use crate::process;
 use crate::workerd::{Subject, Workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use tests::process;
 use tests::stack::free_port;
 use ureq::Agent;
 

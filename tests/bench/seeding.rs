@@ -4,7 +4,6 @@
 use crate::database::{Database, Kind};
 use crate::installation::Installation;
 use crate::populate;
-use crate::process::peak_megabytes;
 use crate::table::Row;
 use anyhow::{Context, Result, bail};
 use kv_sim::{Clock, Core, Faults, Kv, Server, Settings};
@@ -14,6 +13,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use tests::process::peak_megabytes;
 
 const SHARES: i64 = 1_000_000;
 /// Between two looks at the memory.

@@ -1,6 +1,5 @@
 //! One workerd process for each subject, on loopback and without a way out of it.
 
-use crate::process;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -10,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tests::process;
 use tests::stack::free_port;
 
 /// Where the subjects' JavaScript lies.

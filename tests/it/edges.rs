@@ -1,5 +1,6 @@
 //! The Worker in three locations over a KV that misbehaves (see [`tests::edges`]).
 
+mod large;
 mod late;
 mod schema;
 
@@ -18,6 +19,7 @@ use tests::{Database, Reply, lost, stale};
 crate::own_tests![
     links_survive_what_fails,
     schema::a_record_of_a_newer_build_closes_its_link,
+    large::a_large_table_takes_bounded_memory,
     late::writes_that_arrive_too_late_are_written_over,
     late::a_write_of_a_gate_that_died_is_written_over,
     no_answer_is_stale_after_a_change,

@@ -104,6 +104,11 @@ impl Client {
         Self { network: Some(address.to_owned()), ..self.clone() }
     }
 
+    /// Its API key, if it has one.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// The network that the platform would tell of, if it was chosen.
     pub fn network(&self) -> Option<&str> {
         self.network.as_deref()

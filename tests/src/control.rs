@@ -113,6 +113,7 @@ impl Control {
             .env("POSTERN_EDGE_URL", &self.edge_url)
             .env("POSTERN_PUBLIC_URL", &self.edge_url)
             .env("POSTERN_SQLITE_DIR", self.folder.path().join("data"))
+            .env("POSTERN_PRODUCT_DIR", self.folder.path().join("products"))
             .env("POSTERN_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("POSTERN_RATE_LIMIT_PER_MINUTE", "1000000")
             .env("POSTERN_RATE_LIMIT_BURST", "100000")
@@ -197,9 +198,17 @@ impl Control {
     /// # Panics
     /// When it does not run.
     pub fn signal(&self, signal: Signal) {
-        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).expect("a running process");
+        let id = i32::try_from(self.process()).expect("an id of a process");
         kill(Pid::from_raw(id), signal).expect("the signal is sent");
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn process(&self) -> u32 {
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.as_ref().map(Child::id).expect("a running process")
     }
 
     /// Lets go of it whoever traces it, see [`Self::revive_under`]. Nothing when nobody does.

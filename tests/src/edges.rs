@@ -146,9 +146,17 @@ impl Edges {
     /// # Panics
     /// When there is no such location, or it does not run.
     pub fn signal(&self, location: usize, signal: Signal) {
-        let child = self.place(location).child.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).expect("a running location");
+        let id = i32::try_from(self.process(location)).expect("an id of a process");
         kill(Pid::from_raw(id), signal).expect("the signal is sent");
+    }
+
+    /// The process of a location.
+    ///
+    /// # Panics
+    /// When there is no such location, or it does not run.
+    pub fn process(&self, location: usize) -> u32 {
+        let child = self.place(location).child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.as_ref().map(Child::id).expect("a running location")
     }
 
     /// Starts a location that does not run.

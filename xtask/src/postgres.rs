@@ -70,7 +70,16 @@ impl Postgres {
         // Each test has a database and a pool of its own.
         let common = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"];
         let fast: &[&str] = match commits {
-            Commits::Fast => &["fsync=off", "synchronous_commit=off", "full_page_writes=off"],
+            Commits::Fast => &[
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                // Each database that a test makes goes through the log, which may keep 1 GB by itself.
+                "wal_level=minimal",
+                "max_wal_senders=0",
+                "min_wal_size=32MB",
+                "max_wal_size=64MB",
+            ],
             Commits::Durable => &[],
         };
         for setting in common.iter().chain(fast) {

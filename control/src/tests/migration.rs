@@ -1,6 +1,6 @@
 //! Databases that an earlier build has filled, on both databases.
 
-use super::world::new_database;
+use super::database::OwnDatabase;
 use crate::store::share::filter::{Wanted, list};
 use crate::store::{MIGRATIONS, Page, Store, execute};
 use shared::face::dashboard::manage::ShareFilter;
@@ -19,9 +19,8 @@ fn up_to(version: i64) -> Migrator {
 async fn shares_of_before_are_counted_and_found_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let mut urls = vec![format!("sqlite://{}", folder.path().join("postern.db").display())];
-    if let Ok(server) = std::env::var("TEST_POSTGRES_URL") {
-        urls.push(new_database(&server).await);
-    }
+    let own = OwnDatabase::new().await;
+    urls.extend(own.as_ref().map(OwnDatabase::url));
     let organization = Uuid::from_u128(1);
     for url in urls {
         let store = Store::connect(&url).await.unwrap();

@@ -1,5 +1,6 @@
 //! One control plane with a fresh database, a fake edge, a clock that is moved by hand, and a weather file.
 
+use super::database::OwnDatabase;
 use super::edge::Edge;
 use crate::auth::Scope;
 use crate::clock::Clock;
@@ -10,7 +11,7 @@ use crate::store::Store;
 use crate::{App, build};
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::call::{SIGNATURE_HEADER, sign};
 use shared::model::api_key::Prefix;
@@ -22,7 +23,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
-use uuid::Uuid;
 
 pub(crate) const ROOT: &str = "9f2c4a7be1d05836c7aa10f4e93b5d6278c1f0a35e8d94b60713ac2fd58e6b41";
 /// 2026-01-01, and a few milliseconds so that rendering them is tested.
@@ -37,6 +37,8 @@ pub(super) struct World {
     millis: Arc<AtomicI64>,
     stop: watch::Sender<bool>,
     _tasks: JoinSet<()>,
+    // Dropped after all that is connected to it.
+    _database: Option<OwnDatabase>,
     _folder: tempfile::TempDir,
 }
 
@@ -85,13 +87,13 @@ impl World {
     /// On each database that there is.
     pub(super) async fn all() -> Vec<Self> {
         let mut worlds = vec![Self::new().await];
-        if let Ok(url) = std::env::var("TEST_POSTGRES_URL") {
-            worlds.push(Self::with(Some(new_database(&url).await), 10_000).await);
+        if let Some(database) = OwnDatabase::new().await {
+            worlds.push(Self::with(Some(database), 10_000).await);
         }
         worlds
     }
 
-    async fn with(database_url: Option<String>, burst: u32) -> Self {
+    async fn with(database: Option<OwnDatabase>, burst: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         weather(&folder.path().join("weather.db"));
         let millis = Arc::new(AtomicI64::new(START));
@@ -103,7 +105,7 @@ impl World {
         let mail_dir = folder.path().join("mail");
         std::fs::create_dir(&mail_dir).unwrap();
         let config = Config {
-            database_url: database_url.unwrap_or(file).into(),
+            database_url: database.as_ref().map_or(file, OwnDatabase::url).into(),
             root_key: Some(ROOT.into()),
             root_key_previous: None,
             edge_url: edge.url.clone(),
@@ -125,7 +127,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let tasks = app.tasks(&stopped);
         let key = key(&app, "acme", &Scope::ALL).await;
-        Self { app, edge, config, key, millis, stop, _tasks: tasks, _folder: folder }
+        Self { app, edge, config, key, millis, stop, _tasks: tasks, _database: database, _folder: folder }
     }
 
     /// The same control plane after the second step of a rotation: what was the root key only verifies.
@@ -327,14 +329,4 @@ fn weather(path: &std::path::Path) {
             ('New York', '2024-01-01', 0, 'sun'), ('New York', '2024-01-02', 3, 'snow');",
     )
     .unwrap();
-}
-
-pub(super) async fn new_database(server: &str) -> String {
-    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-    let name = format!("postern_{}", Uuid::now_v7().simple());
-    let mut connection = PgConnection::connect(server).await.unwrap();
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))).await.unwrap();
-    let (before, _) = server.rsplit_once('/').unwrap();
-    let url: SecretString = format!("{before}/{name}").into();
-    url.expose_secret().to_owned()
 }

@@ -1,6 +1,7 @@
 //! Data products from queries on PostgreSQL; tried when `TEST_POSTGRES_URL` is set.
 
-use super::super::world::{World, new_database};
+use super::super::database::OwnDatabase;
+use super::super::world::World;
 use super::{PRODUCTS, first};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
@@ -18,8 +19,8 @@ const TABLE: &str = "CREATE TABLE kinds (
 
 #[tokio::test]
 async fn every_kind_of_value_comes_as_what_it_is() {
-    let Ok(server) = std::env::var("TEST_POSTGRES_URL") else { return };
-    let url = new_database(&server).await;
+    let Some(own) = OwnDatabase::new().await else { return };
+    let url = own.url();
     let mut owner = PgConnection::connect(&url).await.unwrap();
     // What the database prefers changes nothing.
     let name = url.rsplit('/').next().unwrap();

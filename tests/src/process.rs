@@ -5,6 +5,9 @@ use std::fs;
 use std::time::Duration;
 
 /// Processor time so far, of all its threads.
+///
+/// # Errors
+/// When it is gone.
 pub fn cpu(process: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name may hold anything but ends with the last parenthesis; user and system time are fields 14 and 15.
@@ -22,6 +25,9 @@ pub fn peak_megabytes(process: u32) -> Option<f64> {
 }
 
 /// Begins [`peak_megabytes`] anew.
+///
+/// # Errors
+/// When it is gone.
 pub fn forget_peak(process: u32) -> Result<()> {
     let path = format!("/proc/{process}/clear_refs");
     fs::write(&path, "5").context(path)

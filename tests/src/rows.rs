@@ -9,6 +9,9 @@ use std::path::Path;
 const LETTERS: usize = 1 << 20;
 
 /// Writes as many rows as fit into so many bytes, and tells how many these are.
+///
+/// # Errors
+/// When the file is there, or cannot be written.
 pub fn write(path: &Path, bytes: usize) -> Result<usize> {
     let mut random = fastrand::Rng::with_seed(1);
     let letters: String =
