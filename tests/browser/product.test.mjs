@@ -73,7 +73,7 @@ test("a search finds rows, and says when there is none", () =>
     assert.equal(await page.textContent("#count"), "10,000 rows");
   }));
 
-test("long whole numbers keep their digits", async () => {
+test("values are shown as exactly as they are kept", async () => {
   const call = async (method, path, type, body) => {
     const headers = { authorization: `Bearer ${env("API_KEY")}`, "content-type": type };
     const answer = await fetch(`${env("CONTROL_URL")}${path}`, { method, headers, body });
@@ -91,6 +91,14 @@ test("long whole numbers keep their digits", async () => {
     assert.deepEqual(await column("Int64"), ["-9223372036854775808", "9223372036854775807", "–"]);
     assert.deepEqual(await column("Ids"), ["[4611686018427387905]", "[]", "–"]);
     assert.deepEqual(await column("Double"), ["-1.5", "–", "–"]);
+    assert.deepEqual(await column("Micros"), ["29 Feb 2024, 23:59:59.25", "31 Dec 1969, 23:59:59", "–"]);
+    assert.deepEqual(await column("Before"), ["31 Dec 1969, 23:59:59.999999", "31 Dec 1969, 23:59:58.999999", "–"]);
+    assert.deepEqual(await column("Bounds"), ["31 Dec 9999, 23:59:59", "1 Jan 1, 00:00:00", "–"]);
+    const cut = await page.$$eval(".grid-table td", (all) =>
+      all.filter((td) => td.textContent.length < 32 && td.scrollWidth > td.clientWidth).map((td) => td.textContent),
+    );
+    assert.deepEqual(cut, [], "numbers and times are not cut");
+    await screenshot(page, "product-values");
   });
 });
 

@@ -21,11 +21,15 @@ const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFrac
 
 const dates: Record<string, Intl.DateTimeFormat> = {};
 
-/** A date by named fields, in UTC. */
-export function formatDate(epoch: number, fields: Intl.DateTimeFormatOptions): string {
+function dateFormat(fields: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = JSON.stringify(fields);
   dates[key] ??= new Intl.DateTimeFormat(undefined, { ...fields, timeZone: "UTC" });
-  return dates[key].format(epoch);
+  return dates[key];
+}
+
+/** A date by named fields, in UTC. */
+export function formatDate(epoch: number, fields: Intl.DateTimeFormatOptions): string {
+  return dateFormat(fields).format(epoch);
 }
 
 /** A measured number with as many digits as are worth reading. */
@@ -118,6 +122,18 @@ function formatMoment(text: string, type: ColumnType): string {
     epoch,
     type === "date" ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" },
   );
+}
+
+/** A timestamp with its seconds, and with all that it has of their fraction. */
+export function formatMomentWhole(text: string): string {
+  const epoch = parseMoment(text);
+  if (Number.isNaN(epoch)) return text;
+  const fraction = /\.\d+/.exec(text)?.[0].slice(1);
+  const parts = dateFormat({ dateStyle: "medium", timeStyle: "medium" }).formatToParts(epoch);
+  const point = tenths.formatToParts(0.1).find((part) => part.type === "decimal")?.value ?? ".";
+  return parts
+    .map(({ type, value }) => (type === "second" && fraction ? `${value}${point}${fraction}` : value))
+    .join("");
 }
 
 /** `temp_max` as "Temp max". */

@@ -6,7 +6,7 @@
  */
 
 import { h, icon } from "../dom";
-import { columnTitle, formatCell, NOTHING } from "../format";
+import { columnTitle, formatCell, formatMomentWhole, NOTHING } from "../format";
 import type { Product, ProductColumn, Question, Value } from "./api";
 import { writeExactly } from "./exact";
 import type { Rows } from "./rows";
@@ -19,8 +19,11 @@ const TALLEST = 8_000_000;
 /** Widths of columns, in pixels. */
 const NARROWEST = 88;
 const WIDEST = 360;
-/** Pixels of a letter, on average. */
-const LETTER = 7.6;
+/** What stands beside a text, in pixels: the arrow of the order in a head, and the room around both. */
+const ARROW = 24;
+const PADDING = 36;
+/** Most letters of a text that is measured: more are cut in any case. */
+const MEASURED = 200;
 
 export class Grid {
   readonly element: HTMLElement;
@@ -145,20 +148,31 @@ export class Grid {
     if (this.#isMeasured || (end > first && rows.at(first) === undefined)) return;
     this.#isMeasured = end > first;
     let width = 0;
+    const inHead = ruler(this.#heads[0]);
+    const inCell = ruler(this.#body.querySelector("td"));
     this.#columns.forEach((column, at) => {
-      // With the arrow of the order.
-      let longest = columnTitle(column).length + 6;
+      let longest = inHead(columnTitle(column)) + ARROW;
       for (let index = first; index < end; index += 1) {
         const value = rows.at(index)?.[at];
-        if (value !== undefined) longest = Math.max(longest, words(column, value).length);
+        if (value !== undefined) longest = Math.max(longest, inCell(words(column, value)));
       }
-      const own = Math.round(Math.max(NARROWEST, Math.min(longest * LETTER + 28, WIDEST)));
+      const own = Math.ceil(Math.max(NARROWEST, Math.min(longest + PADDING, WIDEST)));
       const col = this.#cols[at];
       if (col) col.style.width = `${own}px`;
       width += own;
     });
     this.#table.style.minWidth = `${width}px`;
   }
+}
+
+/** How wide texts are where an element shows them, in pixels. */
+function ruler(element: Element | null | undefined): (text: string) => number {
+  const canvas = document.createElement("canvas").getContext("2d");
+  if (!canvas || !element) return () => WIDEST;
+  // Not its `font`, which is empty where digits are all of one width.
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(element);
+  canvas.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+  return (text) => canvas.measureText(text.slice(0, MEASURED)).width;
 }
 
 function heading(column: ProductColumn, sortBy: (column: string) => void): HTMLTableCellElement {
@@ -191,6 +205,7 @@ function words(column: ProductColumn, value: Value): string {
   if (typeof value === "bigint") return String(value);
   // As many digits as there are: this is the data itself, no summary of it.
   if (column.type === "number" && typeof value === "number") return exact.format(value);
+  if (column.type === "timestamp") return formatMomentWhole(String(value));
   return formatCell(value, column);
 }
 
