@@ -36,9 +36,10 @@ impl Drop for OwnDatabase {
                 .unwrap()
                 .block_on(run(&server, statement))
         });
-        let dropped = dropped.join();
-        // A panic during another one would end all tests.
-        assert!(std::thread::panicking() || matches!(dropped, Ok(Ok(()))), "{dropped:?}");
+        // Whatever a test found, this is no part of it.
+        if let Ok(Err(error)) = dropped.join() {
+            eprintln!("{} stays on the server: {error}", self.name);
+        }
     }
 }
 
