@@ -61,7 +61,7 @@ fn the_page_before_a_protected_share(stack: &Stack) {
 }
 
 fn the_page_of_a_data_product(stack: &Stack) {
-    let rows = 300_000;
+    let rows = 1_050_000;
     let large: String =
         std::iter::once("n\n".to_owned()).chain((0..rows).map(|at| format!("{at}\n"))).collect();
     let large = Product::create(stack, &large);
